@@ -1,0 +1,229 @@
+// Row kernels: one to four queries, lanes run over the dimensions of a key. Contracts in kernel_table.h.
+#if defined(ENGRAM_KERNELS_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ENGRAM_KERNELS_ROW_INL_H_
+#undef ENGRAM_KERNELS_ROW_INL_H_
+#else
+#define ENGRAM_KERNELS_ROW_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/exp2-inl.h"
+#include "kernels/kernel_table.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace engram::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace row {
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+inline constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+
+// The order of a key's sum is: lanes, then one partial vector per key, then the tail; it does not
+// depend on kR, so a key's score is the same wherever it stands.
+template <size_t kR, size_t kQ, bool kNorms>
+HWY_INLINE void dots_rows(const float* HWY_RESTRICT keys, size_t dim, const float* HWY_RESTRICT queries,
+                          size_t rows, float* HWY_RESTRICT dots, float* HWY_RESTRICT norms) {
+  const D d;
+  V acc[kR][kQ];
+  V square[kR];
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kR; ++r) {
+    square[r] = hn::Zero(d);
+    HWY_UNROLL(16)
+    for (size_t i = 0; i < kQ; ++i) acc[r][i] = hn::Zero(d);
+  }
+  size_t k = 0;
+  for (; k + kLanes <= dim; k += kLanes) {
+    V q[kQ];
+    HWY_UNROLL(16)
+    for (size_t i = 0; i < kQ; ++i) q[i] = hn::LoadU(d, queries + i * dim + k);
+    HWY_UNROLL(16)
+    for (size_t r = 0; r < kR; ++r) {
+      const V x = hn::LoadU(d, keys + r * dim + k);
+      if constexpr (kNorms) square[r] = hn::MulAdd(x, x, square[r]);
+      HWY_UNROLL(16)
+      for (size_t i = 0; i < kQ; ++i) acc[r][i] = hn::MulAdd(x, q[i], acc[r][i]);
+    }
+  }
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kR; ++r) {
+    const float* x = keys + r * dim;
+    HWY_UNROLL(16)
+    for (size_t i = 0; i < kQ; ++i) {
+      float sum = hn::GetLane(hn::SumOfLanes(d, acc[r][i]));
+      for (size_t t = k; t < dim; ++t) sum += x[t] * queries[i * dim + t];
+      dots[i * rows + r] = sum;
+    }
+    if constexpr (kNorms) {
+      float sum = hn::GetLane(hn::SumOfLanes(d, square[r]));
+      for (size_t t = k; t < dim; ++t) sum += x[t] * x[t];
+      norms[r] = sum;
+    }
+  }
+}
+
+template <size_t kQ, bool kNorms>
+HWY_INLINE void dots(Tile keys, const float* queries, float* out, float* norms) {
+  // Independent chains hide the latency of the multiply-add; more would spill with four queries.
+  constexpr size_t kR = kQ == 1 ? 8 : (kQ == 2 ? 4 : 2);
+  size_t j = 0;
+  for (; j + kR <= keys.rows; j += kR) {
+    dots_rows<kR, kQ, kNorms>(keys.data + j * keys.dim, keys.dim, queries, keys.rows, out + j,
+                              kNorms ? norms + j : nullptr);
+  }
+  for (; j < keys.rows; ++j) {
+    dots_rows<1, kQ, kNorms>(keys.data + j * keys.dim, keys.dim, queries, keys.rows, out + j,
+                             kNorms ? norms + j : nullptr);
+  }
+}
+
+template <size_t kQ>
+HWY_INLINE void dots(Tile keys, const float* queries, float* out, float* norms) {
+  if (norms != nullptr) {
+    dots<kQ, true>(keys, queries, out, norms);
+  } else {
+    dots<kQ, false>(keys, queries, out, norms);
+  }
+}
+
+// kS vectors of the readout stay in registers while the tile's rows are added to them.
+template <size_t kS>
+HWY_INLINE void readout_strip(const float* HWY_RESTRICT values, size_t rows, size_t stride,
+                              const float* HWY_RESTRICT weights, float rescale,
+                              float* HWY_RESTRICT accumulator) {
+  const D d;
+  V acc[kS];
+  HWY_UNROLL(16)
+  for (size_t s = 0; s < kS; ++s) acc[s] = hn::Zero(d);
+  for (size_t j = 0; j < rows; ++j) {
+    const V p = hn::Set(d, weights[j]);
+    HWY_UNROLL(16)
+    for (size_t s = 0; s < kS; ++s) {
+      acc[s] = hn::MulAdd(p, hn::LoadU(d, values + j * stride + s * kLanes), acc[s]);
+    }
+  }
+  const V factor = hn::Set(d, rescale);
+  HWY_UNROLL(16)
+  for (size_t s = 0; s < kS; ++s) {
+    float* to = accumulator + s * kLanes;
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, to), factor, acc[s]), d, to);
+  }
+}
+
+}  // namespace row
+
+inline void square_norms(Tile tile, float* out) {
+  const row::D d;
+  for (size_t j = 0; j < tile.rows; ++j) {
+    const float* x = tile.data + j * tile.dim;
+    row::V even = hn::Zero(d);
+    row::V odd = hn::Zero(d);
+    size_t k = 0;
+    for (; k + 2 * row::kLanes <= tile.dim; k += 2 * row::kLanes) {
+      const row::V a = hn::LoadU(d, x + k);
+      const row::V b = hn::LoadU(d, x + k + row::kLanes);
+      even = hn::MulAdd(a, a, even);
+      odd = hn::MulAdd(b, b, odd);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
+    for (; k < tile.dim; ++k) sum += x[k] * x[k];
+    out[j] = sum;
+  }
+}
+
+inline bool all_finite(const float* data, size_t count) {
+  const row::D d;
+  row::V check = hn::Zero(d);
+  size_t k = 0;
+  for (; k + row::kLanes <= count; k += row::kLanes) {
+    check = hn::MulAdd(hn::LoadU(d, data + k), hn::Zero(d), check);
+  }
+  float rest = 0;
+  for (; k < count; ++k) rest += data[k] * 0.0F;
+  return hn::AllTrue(d, hn::Eq(check, check)) && rest == 0.0F;
+}
+
+inline void row_dots(Tile keys, const float* queries, size_t count, float* dots, float* norms) {
+  switch (count) {
+    case 1: return row::dots<1>(keys, queries, dots, norms);
+    case 2: return row::dots<2>(keys, queries, dots, norms);
+    case 3: return row::dots<3>(keys, queries, dots, norms);
+    default: return row::dots<4>(keys, queries, dots, norms);
+  }
+}
+
+inline bool row_scores(float* scores, size_t rows, const float* multiplier, const float* bias,
+                       float scale, float* max) {
+  const row::D d;
+  const row::V factor = hn::Set(d, scale);
+  row::V largest = hn::Set(d, *max);
+  row::V check = hn::Zero(d);
+  size_t j = 0;
+  for (; j + row::kLanes <= rows; j += row::kLanes) {
+    const row::V dot = hn::LoadU(d, scores + j);
+    check = hn::MulAdd(dot, hn::Zero(d), check);
+    row::V s = multiplier != nullptr ? hn::Mul(dot, hn::LoadU(d, multiplier + j)) : dot;
+    if (bias != nullptr) s = hn::Add(s, hn::LoadU(d, bias + j));
+    s = hn::Mul(s, factor);
+    hn::StoreU(s, d, scores + j);
+    largest = hn::Max(largest, s);
+  }
+  float top = hn::GetLane(hn::MaxOfLanes(d, largest));
+  bool finite = hn::AllTrue(d, hn::Eq(check, check));
+  for (; j < rows; ++j) {
+    const float dot = scores[j];
+    finite = finite && dot * 0.0F == 0.0F;
+    scores[j] = ((multiplier != nullptr ? dot * multiplier[j] : dot) +
+                 (bias != nullptr ? bias[j] : 0.0F)) * scale;
+    top = scores[j] > top ? scores[j] : top;
+  }
+  *max = top;
+  return finite;
+}
+
+inline float row_exp(float* scores, size_t rows, float max) {
+  const row::D d;
+  const hn::CappedTag<float, 1> one;
+  const row::V m = hn::Set(d, max);
+  row::V total = hn::Zero(d);
+  size_t j = 0;
+  for (; j + row::kLanes <= rows; j += row::kLanes) {
+    const row::V p = exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), m));
+    hn::StoreU(p, d, scores + j);
+    total = hn::Add(total, p);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, total));
+  for (; j < rows; ++j) {
+    const auto p = exp2_nonpositive(one, hn::Set(one, scores[j] - max));
+    scores[j] = hn::GetLane(p);
+    sum += scores[j];
+  }
+  return sum;
+}
+
+inline void row_readout(Tile values, const float* weights, float rescale, float* accumulator) {
+  constexpr size_t kStrip = 8;
+  size_t k = 0;
+  for (; k + kStrip * row::kLanes <= values.dim; k += kStrip * row::kLanes) {
+    row::readout_strip<kStrip>(values.data + k, values.rows, values.dim, weights, rescale,
+                               accumulator + k);
+  }
+  for (; k + row::kLanes <= values.dim; k += row::kLanes) {
+    row::readout_strip<1>(values.data + k, values.rows, values.dim, weights, rescale, accumulator + k);
+  }
+  for (; k < values.dim; ++k) {
+    float sum = 0;
+    for (size_t j = 0; j < values.rows; ++j) sum += weights[j] * values.data[j * values.dim + k];
+    accumulator[k] = accumulator[k] * rescale + sum;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace engram::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // toggle guard
