@@ -60,7 +60,7 @@ struct KernelTable {
                         float* accumulator);
 
   // Rows with at least one score above its lane's threshold: their numbers go to `hits` (ascending);
-  // returns how many.
+  // returns how many. `hits` has room for rows + 1 numbers.
   size_t (*panel_above)(const float* scores, size_t rows, size_t width, const float* threshold,
                         uint32_t* hits);
 

@@ -204,14 +204,13 @@ HWY_INLINE size_t above(const float* scores, size_t rows, const float* threshold
   for (size_t v = 0; v < kV; ++v) t[v] = hn::LoadU(d, threshold + v * kLanes);
   size_t count = 0;
   for (size_t j = 0; j < rows; ++j) {
-    // The largest excess over the lanes; one test per row, seldom true.
-    V excess = hn::Sub(hn::LoadU(d, scores + j * kV * kLanes), t[0]);
+    auto hit = hn::Gt(hn::LoadU(d, scores + j * kV * kLanes), t[0]);
     HWY_UNROLL(16)
     for (size_t v = 1; v < kV; ++v) {
-      excess = hn::Max(excess, hn::Sub(hn::LoadU(d, scores + (j * kV + v) * kLanes), t[v]));
+      hit = hn::Or(hit, hn::Gt(hn::LoadU(d, scores + (j * kV + v) * kLanes), t[v]));
     }
     hits[count] = static_cast<uint32_t>(j);
-    count += hn::AllFalse(d, hn::Gt(excess, hn::Zero(d))) ? 0 : 1;
+    count += hn::AllFalse(d, hit) ? 0 : 1;
   }
   return count;
 }

@@ -1,0 +1,148 @@
+#include "engine/select_fold.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace engram::engine {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool any_above(const float* values, const float* threshold, size_t count) {
+  bool above = false;
+  for (size_t i = 0; i < count; ++i) above |= values[i] > threshold[i];
+  return above;
+}
+
+// Calls take(query, candidate) for each score of the panel above its lane's threshold, by rising item
+// number. `take` may raise thresholds: they are looked at again for every score.
+template <typename Take>
+void for_each_above(const kernels::KernelTable& kernels, const Panel& panel, const float* scores,
+                    const TileRef& tile, const float* tile_max, const float* threshold, Take take) {
+  if (!any_above(tile_max, threshold, panel.width)) return;
+  constexpr size_t kChunk = 128;
+  uint32_t hits[kChunk + 1];  // the kernel writes one entry past its count
+  for (size_t start = 0; start < tile.rows; start += kChunk) {
+    const size_t rows = std::min(kChunk, tile.rows - start);
+    const float* chunk = scores + start * panel.width;
+    const size_t count = kernels.panel_above(chunk, rows, panel.width, threshold, hits);
+    for (size_t h = 0; h < count; ++h) {
+      const float* row = chunk + hits[h] * panel.width;
+      for (size_t i = 0; i < panel.count; ++i) {
+        if (row[i] > threshold[i]) take(panel.first + i, Candidate{tile.first + start + hits[h], row[i]});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TopKFold::TopKFold(const ScoreFold& operation, const kernels::KernelTable& kernels, QueryGroup group)
+    : operation_(operation), kernels_(kernels), group_(group), heaps_(group.count) {
+  threshold_.assign(group.count + kernels::kMaxPanelWidth, kInfinity);
+  std::fill_n(threshold_.begin(), group.count, -kInfinity);
+}
+
+void TopKFold::offer(size_t query, const Candidate& candidate) {
+  std::vector<Candidate>& heap = heaps_[query];
+  if (heap.size() == operation_.k) {
+    if (!better(candidate, heap.front())) return;
+    std::pop_heap(heap.begin(), heap.end(), better);
+    heap.back() = candidate;
+  } else {
+    heap.push_back(candidate);
+  }
+  std::push_heap(heap.begin(), heap.end(), better);
+  if (heap.size() == operation_.k) threshold_[query] = heap.front().score;
+}
+
+void TopKFold::take_row(size_t query, float* scores, const TileRef& tile, float tile_max) {
+  if (!(tile_max > threshold_[query])) return;
+  for (size_t j = 0; j < tile.rows; ++j) {
+    if (scores[j] > threshold_[query]) offer(query, {tile.first + j, scores[j]});
+  }
+}
+
+void TopKFold::take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) {
+  for_each_above(kernels_, panel, scores, tile, tile_max, &threshold_[panel.first],
+                 [this](size_t query, const Candidate& candidate) { offer(query, candidate); });
+}
+
+void TopKFold::absorb(StrandFold& next) {
+  TopKFold& other = static_cast<TopKFold&>(next);
+  for (size_t i = 0; i < heaps_.size(); ++i) {
+    for (const Candidate& candidate : other.heaps_[i]) offer(i, candidate);
+  }
+}
+
+Status TopKFold::finish() {
+  for (size_t i = 0; i < heaps_.size(); ++i) {
+    std::sort(heaps_[i].begin(), heaps_[i].end(), better);
+    std::copy(heaps_[i].begin(), heaps_[i].end(), operation_.top + (group_.first + i) * operation_.k);
+  }
+  return {};
+}
+
+CandidateFold::CandidateFold(const ScoreFold& operation, const kernels::KernelTable& kernels,
+                             QueryGroup group)
+    : operation_(operation), kernels_(kernels), group_(group), found_(group.count) {
+  threshold_.assign(group.count + kernels::kMaxPanelWidth, kInfinity);
+  std::copy_n(operation.threshold + group.first, group.count, threshold_.begin());
+}
+
+void CandidateFold::take_row(size_t query, float* scores, const TileRef& tile, float tile_max) {
+  const float threshold = threshold_[query];
+  if (!(tile_max > threshold)) return;
+  for (size_t j = 0; j < tile.rows; ++j) {
+    if (scores[j] > threshold) found_[query].push_back({tile.first + j, scores[j]});
+  }
+}
+
+void CandidateFold::take_panel(const Panel& panel, float* scores, const TileRef& tile,
+                               const float* tile_max) {
+  for_each_above(kernels_, panel, scores, tile, tile_max, &threshold_[panel.first],
+                 [this](size_t query, const Candidate& candidate) { found_[query].push_back(candidate); });
+}
+
+void CandidateFold::absorb(StrandFold& next) {
+  CandidateFold& other = static_cast<CandidateFold&>(next);
+  for (size_t i = 0; i < found_.size(); ++i) {
+    found_[i].insert(found_[i].end(), other.found_[i].begin(), other.found_[i].end());
+  }
+}
+
+Status CandidateFold::finish() {
+  for (size_t i = 0; i < found_.size(); ++i) operation_.candidates[group_.first + i] = std::move(found_[i]);
+  return {};
+}
+
+MinimumFold::MinimumFold(const ScoreFold& operation, QueryGroup group)
+    : operation_(operation), group_(group), minimum_(group.count, kInfinity) {}
+
+void MinimumFold::take_row(size_t query, float* scores, const TileRef& tile, float /*tile_max*/) {
+  for (size_t j = 0; j < tile.rows; ++j) {
+    if (scores[j] > -kInfinity) minimum_[query] = std::min(minimum_[query], scores[j]);
+  }
+}
+
+void MinimumFold::take_panel(const Panel& panel, float* scores, const TileRef& tile,
+                             const float* /*tile_max*/) {
+  for (size_t j = 0; j < tile.rows; ++j) {
+    for (size_t i = 0; i < panel.count; ++i) {
+      const float score = scores[j * panel.width + i];
+      if (score > -kInfinity) minimum_[panel.first + i] = std::min(minimum_[panel.first + i], score);
+    }
+  }
+}
+
+void MinimumFold::absorb(StrandFold& next) {
+  const MinimumFold& other = static_cast<MinimumFold&>(next);
+  for (size_t i = 0; i < minimum_.size(); ++i) minimum_[i] = std::min(minimum_[i], other.minimum_[i]);
+}
+
+Status MinimumFold::finish() {
+  std::copy(minimum_.begin(), minimum_.end(), operation_.minimum + group_.first);
+  return {};
+}
+
+}  // namespace engram::engine
