@@ -1,0 +1,311 @@
+#include "dense/batch_job.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "engine/backend.h"
+#include "kernels/dispatch.h"
+#include "runtime/pool.h"
+
+namespace engram::dense {
+namespace {
+
+constexpr uint64_t kMaxJointQueries = 1024;
+
+class BatchJob;
+
+// Batches that no thread has begun: later requests may still join them.
+class OpenBatches {
+ public:
+  static OpenBatches& instance() {
+    static OpenBatches* const kInstance = new OpenBatches();  // leaked: pool threads outlive destructors
+    return *kInstance;
+  }
+  // Adds the request to an open batch like it; false when there is none.
+  bool join(const std::shared_ptr<Request>& request, const Snapshot* snapshot, const Operation& operation);
+  // Makes the request part of `batch`, which others may join when `joinable`.
+  void enter(const std::shared_ptr<Request>& request, const std::shared_ptr<BatchJob>& batch, bool joinable);
+  void close(const BatchJob* batch);
+  // Cancels the request's batch if nobody wants its answer any more.
+  void cancel(Request& request);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<BatchJob>> open_;
+};
+
+class BatchJob final : public runtime::Job {
+ public:
+  BatchJob(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const Operation> operation,
+           const std::shared_ptr<Request>& first, bool joinable)
+      : Job(first->call),
+        snapshot_(std::move(snapshot)),
+        operation_(std::move(operation)),
+        joinable_(joinable),
+        queries_(first->count) {
+    requests_.push_back(first);
+  }
+
+  bool accepts(const Request& request, const Snapshot* snapshot, const Operation& operation) const {
+    return !cancelled() && snapshot == snapshot_.get() && queries_ + request.count <= kMaxJointQueries &&
+           request.call.priority == options().priority &&
+           request.call.max_threads == options().max_threads && operation.same(*operation_);
+  }
+  void add(const std::shared_ptr<Request>& request) {
+    requests_.push_back(request);
+    queries_ += request->count;
+  }
+  // The job serves all its requests: it is cancelled when every one of them is.
+  void cancel_if_unwanted() {
+    if (std::all_of(requests_.begin(), requests_.end(),
+                    [](const auto& request) { return request->cancelled.load(); })) {
+      cancel();
+    }
+  }
+
+  size_t begin() override {
+    if (joinable_) OpenBatches::instance().close(this);
+    Result<Batch> batch = gather();
+    if (!batch.ok()) {
+      fail(batch.status());
+      return 0;
+    }
+    program_ = operation_->start(std::move(batch).value());
+    set_total(program_->total_work());
+    return next_pass();
+  }
+
+  bool run_slice(size_t strand) override {
+    if (merging_) {
+      Status status = pass_->merge(strand);
+      if (!status.ok()) fail(std::move(status));
+      return true;
+    }
+    engine::Pass::Slice slice = pass_->run_slice(strand);
+    if (slice.work != 0) add_done(slice.work);
+    if (!slice.status.ok()) fail(std::move(slice.status));
+    return slice.ended;
+  }
+
+  size_t next_phase() override {
+    if (!merging_ && pass_->merges() > 0) {
+      merging_ = true;
+      return pass_->merges();
+    }
+    return next_pass();
+  }
+
+  void finish(const Status& status) override {
+    if (joinable_) OpenBatches::instance().close(this);
+    program_.reset();
+    pass_.reset();
+    if (requests_.size() > 1 && !status.ok() && !cancelled()) {
+      retry_alone();
+      return;
+    }
+    if (status.ok()) scatter();
+    for (const std::shared_ptr<Request>& request : requests_) {
+      const bool aborted = request->cancelled.load();
+      if (request->done) request->done(aborted ? aborted_status() : status);
+    }
+  }
+
+ private:
+  static Status aborted_status() { return {StatusCode::kAborted, "the request was cancelled"}; }
+
+  // One request is answered in place; several are laid side by side.
+  Result<Batch> gather() {
+    Batch batch{.snapshot = snapshot_, .queries = nullptr, .count = queries_, .columns = {}};
+    if (requests_.size() == 1) {
+      batch.queries = requests_.front()->queries.as<float>();
+      batch.columns = requests_.front()->columns;
+      return batch;
+    }
+    const size_t row_bytes = snapshot_->dim * sizeof(float);
+    size_t bytes = queries_ * row_bytes;
+    for (const Column& column : requests_.front()->columns) bytes += padded(column) * queries_;
+    Result<AlignedBuffer> buffer = AlignedBuffer::allocate(bytes);
+    if (!buffer.ok()) return buffer.status();
+    joint_ = std::move(buffer).value();
+
+    std::byte* at = joint_.data();
+    batch.queries = joint_.as<float>();
+    for (const std::shared_ptr<Request>& request : requests_) {
+      std::memcpy(at, request->queries.data(), request->count * row_bytes);
+      at += request->count * row_bytes;
+    }
+    for (const Column& column : requests_.front()->columns) {
+      batch.columns.push_back({column.data == nullptr ? nullptr : at, column.bytes_per_query});
+      at += padded(column) * queries_;
+    }
+    columns_ = batch.columns;
+    return batch;
+  }
+
+  // Columns of single bytes must not misalign those that follow.
+  static size_t padded(const Column& column) {
+    return column.data == nullptr ? 0 : (column.bytes_per_query + 7) / 8 * 8;
+  }
+
+  void scatter() {
+    if (requests_.size() == 1) return;
+    uint64_t first = 0;
+    for (const std::shared_ptr<Request>& request : requests_) {
+      for (size_t c = 0; c < columns_.size(); ++c) {
+        const Column& from = columns_[c];
+        if (from.data == nullptr) continue;
+        std::memcpy(request->columns[c].data,
+                    static_cast<const std::byte*>(from.data) + first * from.bytes_per_query,
+                    request->count * from.bytes_per_query);
+      }
+      first += request->count;
+    }
+  }
+
+  void retry_alone();
+
+  size_t next_pass() {
+    merging_ = false;
+    pass_.reset();
+    engine::ScoreFold operation;
+    Result<bool> more = program_->next(operation);
+    if (!more.ok()) {
+      fail(more.status());
+      return 0;
+    }
+    if (!more.value()) return 0;
+    Result<const engine::Backend*> backend = engine::find_backend("cpu");
+    if (!backend.ok()) {
+      fail(backend.status());
+      return 0;
+    }
+    Result<std::unique_ptr<engine::Pass>> pass = backend.value()->plan(operation);
+    if (!pass.ok()) {
+      fail(pass.status());
+      return 0;
+    }
+    pass_ = std::move(pass).value();
+    return pass_->strands();
+  }
+
+  const std::shared_ptr<const Snapshot> snapshot_;
+  const std::shared_ptr<const Operation> operation_;
+  const bool joinable_;
+  uint64_t queries_;
+  std::vector<std::shared_ptr<Request>> requests_;  // guarded by OpenBatches until begun
+  AlignedBuffer joint_;          // queries and outputs of several requests
+  std::vector<Column> columns_;  // outputs inside joint_
+  std::unique_ptr<Program> program_;
+  std::unique_ptr<engine::Pass> pass_;
+  bool merging_ = false;
+};
+
+bool OpenBatches::join(const std::shared_ptr<Request>& request, const Snapshot* snapshot,
+                       const Operation& operation) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const std::shared_ptr<BatchJob>& batch : open_) {
+    if (!batch->accepts(*request, snapshot, operation)) continue;
+    batch->add(request);
+    request->job = batch;
+    return true;
+  }
+  return false;
+}
+
+void OpenBatches::enter(const std::shared_ptr<Request>& request, const std::shared_ptr<BatchJob>& batch,
+                        bool joinable) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  request->job = batch;
+  if (joinable) open_.push_back(batch);
+}
+
+void OpenBatches::cancel(Request& request) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  request.cancelled.store(true);
+  const std::shared_ptr<runtime::Job> job = request.job.lock();
+  if (job != nullptr) static_cast<BatchJob&>(*job).cancel_if_unwanted();
+}
+
+void OpenBatches::close(const BatchJob* batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::erase_if(open_, [batch](const auto& open) { return open.get() == batch; });
+}
+
+void start(const std::shared_ptr<Request>& request, std::shared_ptr<const Snapshot> snapshot,
+           std::shared_ptr<const Operation> operation, bool may_join) {
+  // Progress is the caller's own: a request that reports it does not share a pass.
+  const bool joinable = may_join && !request->call.on_progress;
+  if (joinable && OpenBatches::instance().join(request, snapshot.get(), *operation)) return;
+  auto job = std::make_shared<BatchJob>(std::move(snapshot), std::move(operation), request, joinable);
+  OpenBatches::instance().enter(request, job, joinable);
+  runtime::Pool::instance().submit(std::move(job));
+}
+
+void BatchJob::retry_alone() {
+  for (const std::shared_ptr<Request>& request : requests_) {
+    if (request->cancelled.load()) {
+      if (request->done) request->done(aborted_status());
+    } else {
+      start(request, snapshot_, operation_, /*may_join=*/false);
+    }
+  }
+}
+
+Status explain_query(const float* queries, uint64_t count, size_t dim) {
+  for (uint64_t i = 0; i < count; ++i) {
+    for (size_t d = 0; d < dim; ++d) {
+      const float q = queries[i * dim + d];
+      if (std::isfinite(q)) continue;
+      return {StatusCode::kNonFinite, "query " + std::to_string(i) + " has " + std::to_string(q) +
+                                          " at position " + std::to_string(d) +
+                                          "; every element must be finite"};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void Request::cancel() noexcept { OpenBatches::instance().cancel(*this); }
+
+Result<Prepared> prepare(const Memory& memory, const float* queries, uint64_t count,
+                         std::vector<Column> columns) {
+  Prepared prepared;
+  prepared.snapshot = memory.snapshot();
+  if (prepared.snapshot->live == 0) {
+    return Status(StatusCode::kShape, "the memory holds no items; store some first");
+  }
+  if (count == 0) return Status(StatusCode::kShape, "there are 0 queries; at least one is needed");
+  const size_t elements = count * memory.dim();
+  prepared.request = std::make_shared<Request>();
+  Result<AlignedBuffer> copy = AlignedBuffer::allocate(elements * sizeof(float));
+  if (!copy.ok()) return copy.status();
+  prepared.request->queries = std::move(copy).value();
+  std::memcpy(prepared.request->queries.data(), queries, elements * sizeof(float));
+  // The copy is checked, not the original: a shared buffer may be written meanwhile.
+  if (!kernels::active().all_finite(prepared.request->queries.as<float>(), elements)) {
+    return explain_query(prepared.request->queries.as<float>(), count, memory.dim());
+  }
+  prepared.request->count = count;
+  prepared.request->columns = std::move(columns);
+  return prepared;
+}
+
+std::shared_ptr<Ticket> submit(Prepared prepared, std::shared_ptr<const Operation> operation,
+                               runtime::CallOptions call, Done done, bool may_join) {
+  prepared.request->call = std::move(call);
+  prepared.request->done = std::move(done);
+  start(prepared.request, std::move(prepared.snapshot), std::move(operation), may_join);
+  return prepared.request;
+}
+
+Status run(Prepared prepared, std::shared_ptr<const Operation> operation, unsigned max_threads) {
+  prepared.request->call.max_threads = max_threads;
+  return runtime::Pool::instance().run(std::make_shared<BatchJob>(
+      std::move(prepared.snapshot), std::move(operation), prepared.request, /*joinable=*/false));
+}
+
+}  // namespace engram::dense
