@@ -16,9 +16,8 @@ namespace {
 
 // Working memory of one thread: the scores of a tile and what the keys add to them.
 struct Scratch {
-  static constexpr size_t kMaxTileRows = 512;
-  float* scores = nullptr;      // kMaxTileRows x kMaxRowQueries, or tile rows x panel width
-  float* norms = nullptr;       // kMaxTileRows, as the following
+  float* scores = nullptr;      // tile rows x queries of the rows layout or width of a panel
+  float* norms = nullptr;       // tile rows, as the following
   float* multiplier = nullptr;
   float* bias = nullptr;
 
@@ -31,18 +30,30 @@ struct Scratch {
 
  private:
   void allocate() {
-    constexpr size_t kScores = 128 * kernels::kMaxPanelWidth;
-    static_assert(kScores >= kMaxTileRows * kernels::kMaxRowQueries);
-    Result<AlignedBuffer> result = AlignedBuffer::allocate((kScores + 3 * kMaxTileRows) * sizeof(float));
+    constexpr size_t kScores = std::max(kMaxPanelTileRows * kernels::kMaxPanelWidth,
+                                        kMaxRowTileRows * kernels::kMaxRowQueries);
+    constexpr size_t kTerms = std::max(kMaxPanelTileRows, kMaxRowTileRows);
+    Result<AlignedBuffer> result = AlignedBuffer::allocate((kScores + 3 * kTerms) * sizeof(float));
     if (!result.ok()) return;
     buffer = std::move(result).value();
     scores = buffer.as<float>();
     norms = scores + kScores;
-    multiplier = norms + kMaxTileRows;
-    bias = multiplier + kMaxTileRows;
+    multiplier = norms + kTerms;
+    bias = multiplier + kTerms;
   }
   AlignedBuffer buffer;
 };
+
+// Asks for the part-th of `parts` pieces of [data, data + bytes) to be brought into L2: the next tile
+// arrives while this one is computed.
+void prefetch_part(const float* data, size_t bytes, size_t part, size_t parts) {
+  constexpr size_t kLine = 64;
+  const size_t lines = (bytes + kLine - 1) / kLine;
+  const char* base = reinterpret_cast<const char*>(data);
+  for (size_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line) {
+    __builtin_prefetch(base + line * kLine, 0, 2);
+  }
+}
 
 // One query group over one item range.
 struct Strand {
@@ -57,7 +68,7 @@ struct Strand {
 class CpuPass final : public Pass {
  public:
   CpuPass(const ScoreFold& operation, const kernels::KernelTable& kernels)
-      : op_(operation), kernels_(kernels), plan_(make_cpu_plan(operation, kernels)) {
+      : op_(operation), kernels_(kernels), plan_(make_cpu_plan(operation, kernels)), shared_(operation) {
     strands_.resize(plan_.strands());
     for (uint64_t s = 0; s < plan_.strands(); ++s) {
       Strand& strand = strands_[s];
@@ -114,7 +125,7 @@ class CpuPass final : public Pass {
   }
 
   Status open(Strand& strand) {
-    Result<std::unique_ptr<StrandFold>> fold = make_strand_fold(op_, plan_, kernels_, strand.group);
+    Result<std::unique_ptr<StrandFold>> fold = make_strand_fold(op_, plan_, kernels_, strand.group, shared_);
     if (!fold.ok()) return fold.status();
     if (!plan_.rows_layout) {
       Status status = pack_queries(strand);
@@ -177,8 +188,11 @@ class CpuPass final : public Pass {
     bool finite = key_terms(op_, tile, scratch.norms, scratch.multiplier, scratch.bias);
     const size_t lanes = strand.layout.back().first + strand.layout.back().width;
     const float* packed = strand.panels.as<float>();
-    for (const Panel& panel : strand.layout) {
-      if (!finite) break;
+    const uint64_t after = tile.first + tile.rows;
+    const TileRef ahead = after < strand.end ? next_tile(after, strand.end) : TileRef{};
+    for (size_t p = 0; p < strand.layout.size() && finite; ++p) {
+      const Panel& panel = strand.layout[p];
+      prefetch_part(ahead.keys, ahead.rows * op_.dim * sizeof(float), p, strand.layout.size());
       float max[kernels::kMaxPanelWidth];
       std::fill_n(max, panel.width, -FLT_MAX);
       finite = kernels_.panel_scores(keys, packed + panel.first * op_.dim, panel.width, scratch.multiplier,
@@ -191,6 +205,7 @@ class CpuPass final : public Pass {
   const ScoreFold op_;
   const kernels::KernelTable& kernels_;
   const CpuPlan plan_;
+  PassShared shared_;
   std::vector<Strand> strands_;
 };
 

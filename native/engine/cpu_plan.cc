@@ -9,6 +9,7 @@ constexpr uint64_t kMaxStrands = 64;            // enough for every machine's th
 constexpr uint64_t kStateBudget = 8ULL << 20;   // bytes of partial answers all strands may hold
 constexpr uint64_t kRowTileBytes = 16 << 10;    // rows layout: a tile is read twice, from L1
 constexpr uint64_t kPanelTileBytes = 256 << 10; // panel layout: a tile is read by every panel, from L2
+constexpr uint64_t kGroupBytes = 256 << 10;     // packed queries of a group: they stay in L2
 constexpr uint64_t kMinRangeBytes = 256 << 10;  // below that a strand is not worth a thread
 constexpr uint64_t kSliceBytes = 8ULL << 20;    // about 1 ms of reading
 constexpr uint64_t kSliceFlops = 60'000'000;    // about 1 ms of arithmetic on a slow core
@@ -16,16 +17,17 @@ constexpr uint64_t kSliceFlops = 60'000'000;    // about 1 ms of arithmetic on a
 uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 uint64_t round_up(uint64_t a, uint64_t step) { return ceil_div(a, step) * step; }
 
-// Queries that share a pass over a range. More sharing means less traffic, fewer strands.
-uint64_t choose_group(uint64_t queries, size_t wide) {
-  const uint64_t group = queries >= 512 ? 128 : 64;
-  return std::min(round_up(queries, wide), round_up(group, wide));
+// Queries that share a pass over a range: as many as stay in cache while tiles go by.
+uint64_t choose_group(const ScoreFold& op, size_t wide) {
+  const uint64_t group = std::clamp<uint64_t>(kGroupBytes / (op.dim * sizeof(float)), 64, 256);
+  return std::min(round_up(op.query_count, wide), group / wide * wide);
 }
 
-size_t choose_tile_rows(const ScoreFold& op, bool rows_layout) {
+size_t choose_tile_rows(const ScoreFold& op, bool rows_layout, size_t row_step) {
   const uint64_t row_bytes = op.dim * sizeof(float);
-  if (rows_layout) return std::clamp<uint64_t>(kRowTileBytes / row_bytes, 8, 512);
-  return std::clamp<uint64_t>(kPanelTileBytes / row_bytes, 32, 128);
+  if (rows_layout) return std::clamp<uint64_t>(kRowTileBytes / row_bytes, 8, kMaxRowTileRows);
+  const uint64_t rows = std::clamp<uint64_t>(kPanelTileBytes / row_bytes, 32, kMaxPanelTileRows);
+  return rows / row_step * row_step;
 }
 
 // Ranges: as many strands as kMaxStrands allows, as long as each has enough to read and the partial
@@ -49,9 +51,9 @@ CpuPlan make_cpu_plan(const ScoreFold& op, const kernels::KernelTable& kernels) 
   plan.width = op.fold == Fold::kReadout ? (op.read_keys ? op.dim : op.value_dim) : 0;
   plan.rows_layout = op.query_count <= kernels::kMaxRowQueries;
   plan.group_queries =
-      plan.rows_layout ? op.query_count : choose_group(op.query_count, kernels.panel_widths[1]);
+      plan.rows_layout ? op.query_count : choose_group(op, kernels.panel_widths[1]);
   plan.groups = ceil_div(op.query_count, plan.group_queries);
-  plan.tile_rows = choose_tile_rows(op, plan.rows_layout);
+  plan.tile_rows = choose_tile_rows(op, plan.rows_layout, kernels.row_step);
   plan.ranges = choose_ranges(op, plan);
   plan.range_rows = round_up(ceil_div(op.count, plan.ranges), plan.tile_rows);
   plan.ranges = ceil_div(op.count, plan.range_rows);

@@ -12,6 +12,9 @@
 
 namespace engram::engine {
 
+inline constexpr size_t kMaxRowTileRows = 512;    // rows layout
+inline constexpr size_t kMaxPanelTileRows = 128;  // panels layout
+
 struct CpuPlan {
   bool rows_layout = false;     // lanes over dimensions (few queries) instead of over queries
   uint64_t group_queries = 0;   // queries a strand answers together

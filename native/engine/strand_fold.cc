@@ -1,6 +1,7 @@
 #include "engine/strand_fold.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/select_fold.h"
 #include "engine/softmax_fold.h"
@@ -20,12 +21,20 @@ std::vector<Panel> make_panels(size_t queries, const kernels::KernelTable& kerne
   return panels;
 }
 
+PassShared::PassShared(const ScoreFold& operation)
+    : floor(operation.fold == Fold::kTopK ? operation.query_count : 0) {
+  for (std::atomic<float>& score : floor) {
+    score.store(-std::numeric_limits<float>::infinity(), std::memory_order_relaxed);
+  }
+}
+
 Result<std::unique_ptr<StrandFold>> make_strand_fold(const ScoreFold& operation, const CpuPlan& plan,
-                                                     const kernels::KernelTable& kernels, QueryGroup group) {
+                                                     const kernels::KernelTable& kernels, QueryGroup group,
+                                                     PassShared& shared) {
   switch (operation.fold) {
     case Fold::kLogSumExp:
     case Fold::kReadout: return SoftmaxFold::create(operation, plan, kernels, group);
-    case Fold::kTopK: return std::unique_ptr<StrandFold>(new TopKFold(operation, kernels, group));
+    case Fold::kTopK: return std::unique_ptr<StrandFold>(new TopKFold(operation, kernels, group, shared));
     case Fold::kCandidates:
       return std::unique_ptr<StrandFold>(new CandidateFold(operation, kernels, group));
     case Fold::kMinimum: return std::unique_ptr<StrandFold>(new MinimumFold(operation, group));

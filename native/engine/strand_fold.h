@@ -1,6 +1,7 @@
 // What one strand has folded so far: the running answer for its query group over its item range.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -53,8 +54,16 @@ class StrandFold {
   virtual Status finish() = 0;
 };
 
-// A new fold of the operation's kind; kOutOfMemory.
+// What the strands of a pass tell each other. It may spare work, it never changes an answer.
+struct PassShared {
+  explicit PassShared(const ScoreFold& operation);
+  // kTopK: per query a score that at least k items have reached; items below it are not wanted.
+  std::vector<std::atomic<float>> floor;
+};
+
+// A new fold of the operation's kind; kOutOfMemory. `shared` outlives it.
 Result<std::unique_ptr<StrandFold>> make_strand_fold(const ScoreFold& operation, const CpuPlan& plan,
-                                                     const kernels::KernelTable& kernels, QueryGroup group);
+                                                     const kernels::KernelTable& kernels, QueryGroup group,
+                                                     PassShared& shared);
 
 }  // namespace engram::engine

@@ -30,6 +30,7 @@ const KernelTable& table() {
 #else
       .isa = "scalar",
 #endif
+      .row_step = panel::kRows,
       .panel_widths = {panel::kLanes, 2 * panel::kLanes},
       .square_norms = square_norms,
       .all_finite = all_finite,

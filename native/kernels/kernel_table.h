@@ -32,6 +32,7 @@ struct Tile {
 
 struct KernelTable {
   const char* isa;      // name as ENGRAM_ISA spells it
+  size_t row_step;         // panel kernels work on this many rows at a time; other heights waste some
   size_t panel_widths[2];  // narrow, wide: queries per panel; a batch takes wide panels, and a narrow
                            // one where the rest fits
 

@@ -23,7 +23,7 @@ namespace panel {
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-inline constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+inline constexpr size_t kLanes = hn::MaxLanes(D());
 
 // Register tile: kRows stored rows (or dimensions) x 2 vectors of queries. Accumulators, the two query
 // vectors and one broadcast must fit the register file.

@@ -20,7 +20,7 @@ namespace row {
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-inline constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+inline constexpr size_t kLanes = hn::MaxLanes(D());
 
 // The order of a key's sum is: lanes, then one partial vector per key, then the tail; it does not
 // depend on kR, so a key's score is the same wherever it stands.
@@ -90,6 +90,29 @@ HWY_INLINE void dots(Tile keys, const float* queries, float* out, float* norms) 
   }
 }
 
+// |x|^2 of kR keys; the order of a key's sum does not depend on kR.
+template <size_t kR>
+HWY_INLINE void norms_rows(const float* HWY_RESTRICT keys, size_t dim, float* HWY_RESTRICT norms) {
+  const D d;
+  V square[kR];
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kR; ++r) square[r] = hn::Zero(d);
+  size_t k = 0;
+  for (; k + kLanes <= dim; k += kLanes) {
+    HWY_UNROLL(16)
+    for (size_t r = 0; r < kR; ++r) {
+      const V x = hn::LoadU(d, keys + r * dim + k);
+      square[r] = hn::MulAdd(x, x, square[r]);
+    }
+  }
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kR; ++r) {
+    float sum = hn::GetLane(hn::SumOfLanes(d, square[r]));
+    for (size_t t = k; t < dim; ++t) sum += keys[r * dim + t] * keys[r * dim + t];
+    norms[r] = sum;
+  }
+}
+
 // kS vectors of the readout stay in registers while the tile's rows are added to them.
 template <size_t kS>
 HWY_INLINE void readout_strip(const float* HWY_RESTRICT values, size_t rows, size_t stride,
@@ -117,22 +140,10 @@ HWY_INLINE void readout_strip(const float* HWY_RESTRICT values, size_t rows, siz
 }  // namespace row
 
 inline void square_norms(Tile tile, float* out) {
-  const row::D d;
-  for (size_t j = 0; j < tile.rows; ++j) {
-    const float* x = tile.data + j * tile.dim;
-    row::V even = hn::Zero(d);
-    row::V odd = hn::Zero(d);
-    size_t k = 0;
-    for (; k + 2 * row::kLanes <= tile.dim; k += 2 * row::kLanes) {
-      const row::V a = hn::LoadU(d, x + k);
-      const row::V b = hn::LoadU(d, x + k + row::kLanes);
-      even = hn::MulAdd(a, a, even);
-      odd = hn::MulAdd(b, b, odd);
-    }
-    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
-    for (; k < tile.dim; ++k) sum += x[k] * x[k];
-    out[j] = sum;
-  }
+  constexpr size_t kR = 8;
+  size_t j = 0;
+  for (; j + kR <= tile.rows; j += kR) row::norms_rows<kR>(tile.data + j * tile.dim, tile.dim, out + j);
+  for (; j < tile.rows; ++j) row::norms_rows<1>(tile.data + j * tile.dim, tile.dim, out + j);
 }
 
 inline bool all_finite(const float* data, size_t count) {

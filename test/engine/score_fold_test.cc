@@ -1,0 +1,244 @@
+// Every fold x key term x shape x instruction set against float64, and the promises of a pass: the same
+// bits whatever order the strands run in, removed items take no part, blocks may be cut anywhere.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/cpu_backend.h"
+#include "kernels/dispatch.h"
+#include "support/reference.h"
+
+namespace engram::engine {
+namespace {
+
+// Runs a pass strand by strand in the given order.
+Status run_pass(const ScoreFold& op, const kernels::KernelTable& kernels, uint64_t shuffle = 0) {
+  std::unique_ptr<Pass> pass = std::move(plan_on_cpu(op, kernels)).value();
+  std::vector<size_t> order(pass->strands());
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (shuffle != 0) std::shuffle(order.begin(), order.end(), std::mt19937_64(shuffle));
+  uint64_t work = 0;
+  for (const size_t strand : order) {
+    for (;;) {
+      Pass::Slice slice = pass->run_slice(strand);
+      if (!slice.status.ok()) return slice.status;
+      work += slice.work;
+      if (slice.ended) break;
+    }
+  }
+  CHECK(work == op.count * op.query_count);
+  for (size_t m = 0; m < pass->merges(); ++m) {
+    Status status = pass->merge(m);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+struct Problem {
+  std::vector<float> keys, values, queries, scale;
+  std::vector<uint64_t> removed;
+  std::vector<KeyBlock> blocks;
+  ScoreFold op;
+
+  Problem(uint64_t count, size_t dim, size_t value_dim, uint64_t query_count, KeyTerm term, bool with_removed) {
+    keys = reference::random_floats(count * dim, count + dim);
+    values = reference::random_floats(count * value_dim, count + 17 * value_dim);
+    queries = reference::random_floats(query_count * dim, query_count + 3 * dim);
+    for (uint64_t i = 0; i < query_count; ++i) scale.push_back(1.0F + static_cast<float>(i % 3));
+    if (with_removed) {
+      removed.assign((count + 63) / 64, 0);
+      for (uint64_t j = 0; j + 1 < count; j += 3) removed[j / 64] |= uint64_t{1} << (j % 64);
+    }
+    // Three blocks of uneven size, as a memory grown by store() has.
+    const uint64_t cuts[] = {0, count / 5, count / 2, count};
+    for (size_t b = 0; b < 3; ++b) {
+      if (cuts[b] == cuts[b + 1]) continue;
+      blocks.push_back({&keys[cuts[b] * dim], &values[cuts[b] * value_dim], cuts[b], cuts[b + 1] - cuts[b]});
+    }
+    op.blocks = blocks;
+    op.count = count;
+    op.dim = dim;
+    op.value_dim = value_dim;
+    op.removed = removed;
+    op.term = term;
+    op.queries = queries.data();
+    op.query_count = query_count;
+    op.scale = scale.data();
+  }
+};
+
+template <typename Check>
+void for_each_problem(Check check) {
+  for (const std::string& isa : kernels::available_isas()) {
+    const kernels::KernelTable& table = *kernels::table_for(isa).value();
+    for (const KeyTerm term : {KeyTerm::kNone, KeyTerm::kHalfSquareNorm, KeyTerm::kReciprocalNorm}) {
+      for (const uint64_t count : {1, 5, 130, 1500}) {
+        for (const size_t dim : {1, 19, 64}) {
+          for (const uint64_t queries : {1, 3, 5, 33, 70}) {
+            for (const bool with_removed : {false, true}) {
+              CAPTURE(isa);
+              CAPTURE(static_cast<int>(term));
+              CAPTURE(count);
+              CAPTURE(dim);
+              CAPTURE(queries);
+              Problem problem(count, dim, 21, queries, term, with_removed);
+              check(problem, table);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Scores are below 3 * (dim + dim / 2) in magnitude; their Float32 error moves weights by this much.
+double tolerance(const Problem& p) { return 1e-6 * (static_cast<double>(p.op.dim) + 4); }
+
+TEST_CASE("log-sum-exp and readout equal float64") {
+  for_each_problem([](Problem& p, const kernels::KernelTable& table) {
+    for (const bool read_keys : {true, false}) {
+      const size_t width = read_keys ? p.op.dim : p.op.value_dim;
+      std::vector<double> lse(p.op.query_count);
+      std::vector<float> readout(p.op.query_count * width);
+      p.op.fold = Fold::kReadout;
+      p.op.read_keys = read_keys;
+      p.op.lse = lse.data();
+      p.op.readout = readout.data();
+      REQUIRE(run_pass(p.op, table).ok());
+      for (uint64_t i = 0; i < p.op.query_count; ++i) {
+        CHECK(std::abs(lse[i] - reference::lse(reference::scores(p.op, i))) <= tolerance(p));
+        const std::vector<double> exact = reference::readout(p.op, i);
+        for (size_t d = 0; d < width; ++d) CHECK(std::abs(readout[i * width + d] - exact[d]) <= tolerance(p));
+      }
+      std::vector<double> alone(p.op.query_count);
+      p.op.fold = Fold::kLogSumExp;
+      p.op.lse = alone.data();
+      REQUIRE(run_pass(p.op, table).ok());
+      for (uint64_t i = 0; i < p.op.query_count; ++i) CHECK(std::abs(alone[i] - lse[i]) <= tolerance(p));
+    }
+  });
+}
+
+TEST_CASE("top-k, candidates and minimum agree with sorted float64 scores") {
+  for_each_problem([](Problem& p, const kernels::KernelTable& table) {
+    uint64_t live = 0;
+    for (uint64_t j = 0; j < p.op.count; ++j) live += reference::removed(p.op, j) ? 0 : 1;
+    const auto k = static_cast<uint32_t>(std::min<uint64_t>(live, 7));
+    std::vector<Candidate> top(p.op.query_count * k);
+    p.op.fold = Fold::kTopK;
+    p.op.k = k;
+    p.op.top = top.data();
+    REQUIRE(run_pass(p.op, table).ok());
+
+    std::vector<float> threshold(p.op.query_count);
+    std::vector<std::vector<Candidate>> found(p.op.query_count);
+    for (uint64_t i = 0; i < p.op.query_count; ++i) threshold[i] = top[i * k + k - 1].score;
+    p.op.fold = Fold::kCandidates;
+    p.op.threshold = threshold.data();
+    p.op.candidates = found.data();
+    REQUIRE(run_pass(p.op, table).ok());
+
+    std::vector<float> minimum(p.op.query_count);
+    p.op.fold = Fold::kMinimum;
+    p.op.minimum = minimum.data();
+    REQUIRE(run_pass(p.op, table).ok());
+
+    for (uint64_t i = 0; i < p.op.query_count; ++i) {
+      std::vector<double> sorted = reference::scores(p.op, i);
+      double smallest = HUGE_VAL;
+      for (const double s : sorted) {
+        if (s > -HUGE_VAL) smallest = std::min(smallest, s);
+      }
+      CHECK(std::abs(minimum[i] - smallest) <= tolerance(p));
+      std::sort(sorted.begin(), sorted.end(), std::greater<>());
+      for (uint32_t r = 0; r < k; ++r) {
+        const Candidate& c = top[i * k + r];
+        CHECK_FALSE(reference::removed(p.op, c.index));
+        CHECK(std::abs(c.score - sorted[r]) <= tolerance(p));
+        CHECK(std::abs(c.score - reference::score(p.op, i, c.index)) <= tolerance(p));
+      }
+      // Strictly above the k-th best: at most k - 1 items, all of them among the k.
+      CHECK(found[i].size() <= k - 1);
+      for (const Candidate& c : found[i]) {
+        CHECK(std::any_of(&top[i * k], &top[i * k] + k, [&](const Candidate& t) { return t.index == c.index; }));
+      }
+    }
+  });
+}
+
+TEST_CASE("equal keys rank by item number in every layout") {
+  for (const std::string& isa : kernels::available_isas()) {
+    const kernels::KernelTable& table = *kernels::table_for(isa).value();
+    for (const uint64_t queries : {1, 40}) {
+      Problem p(1000, 30, 1, queries, KeyTerm::kHalfSquareNorm, false);
+      for (uint64_t j = 1; j < 1000; ++j) std::copy_n(p.keys.begin(), 30, p.keys.begin() + static_cast<int64_t>(j * 30));
+      std::vector<Candidate> top(queries * 9);
+      p.op.fold = Fold::kTopK;
+      p.op.k = 9;
+      p.op.top = top.data();
+      for (const uint64_t shuffle : {0, 1, 2, 3}) {
+        REQUIRE(run_pass(p.op, table, shuffle).ok());
+        for (size_t r = 0; r < top.size(); ++r) CHECK(top[r].index == r % 9);
+      }
+    }
+  }
+}
+
+TEST_CASE("the order in which strands run does not change a bit") {
+  const kernels::KernelTable& table = kernels::active();
+  for (const uint64_t queries : {1, 200}) {
+    Problem p(20000, 40, 1, queries, KeyTerm::kHalfSquareNorm, false);
+    std::vector<std::vector<float>> readouts;
+    for (const uint64_t shuffle : {0, 1, 2}) {
+      std::vector<float> readout(queries * 40);
+      std::vector<double> lse(queries);
+      p.op.fold = Fold::kReadout;
+      p.op.readout = readout.data();
+      p.op.lse = lse.data();
+      REQUIRE(run_pass(p.op, table, shuffle).ok());
+      readouts.push_back(readout);
+    }
+    CHECK(readouts[0] == readouts[1]);
+    CHECK(readouts[0] == readouts[2]);
+  }
+}
+
+TEST_CASE("a bad stored element is named, an overflow is told apart") {
+  for (const uint64_t queries : {1, 40}) {
+    for (const KeyTerm term : {KeyTerm::kNone, KeyTerm::kHalfSquareNorm, KeyTerm::kReciprocalNorm}) {
+      Problem p(500, 30, 1, queries, term, false);
+      std::vector<double> lse(queries);
+      p.op.fold = Fold::kLogSumExp;
+      p.op.lse = lse.data();
+      p.keys[321 * 30 + 7] = std::numeric_limits<float>::quiet_NaN();
+      Status status = run_pass(p.op, kernels::active());
+      CHECK(status.code() == StatusCode::kNonFinite);
+      CHECK(status.message().find("stored pattern 321") != std::string::npos);
+      CHECK(status.message().find("position 7") != std::string::npos);
+      p.keys[321 * 30 + 7] = 3e38F;
+      p.keys[321 * 30 + 8] = 3e38F;
+      std::fill(p.queries.begin(), p.queries.end(), 1e3F);
+      CHECK(run_pass(p.op, kernels::active()).code() == StatusCode::kRange);
+    }
+  }
+}
+
+TEST_CASE("devices lists the CPU first and says why there is no GPU") {
+  const std::vector<DeviceFacts> list = devices();
+  REQUIRE(list.size() >= 2);
+  CHECK(list[0].id == "cpu");
+  CHECK(list[0].available);
+  CHECK(list[0].instruction_set == kernels::isa_name());
+  CHECK_FALSE(list[1].available);
+  CHECK_FALSE(list[1].reason.empty());
+  CHECK(find_backend("auto").ok());
+  CHECK(find_backend("cuda:0").status().code() == StatusCode::kDevice);
+  CHECK(find_backend("tpu").status().code() == StatusCode::kRange);
+}
+
+}  // namespace
+}  // namespace engram::engine
