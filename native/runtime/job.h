@@ -61,6 +61,8 @@ class Job : public std::enable_shared_from_this<Job> {
   const CallOptions& options() const noexcept { return options_; }
   // The first failure reported, or ok.
   Status status() const;
+  // Jobs cancelled so far in this process: a change tells the pool to look for them.
+  static uint64_t cancellations() noexcept { return cancellations_.load(); }
 
  protected:
   // Reports a failure from inside begin/run_slice/next_phase: no further slice starts.
@@ -72,6 +74,7 @@ class Job : public std::enable_shared_from_this<Job> {
 
  private:
   friend class Pool;
+  friend class Scheduler;
   friend class Task;
 
   // What the pool calls: the methods above with their exceptions turned into failures.
@@ -84,7 +87,6 @@ class Job : public std::enable_shared_from_this<Job> {
   void fail_with_current_exception() noexcept;
   bool stopped() const noexcept { return cancelled() || failed_.load(std::memory_order_relaxed); }
 
-  // Jobs cancelled so far in this process: a change tells the pool to look for them.
   static std::atomic<uint64_t> cancellations_;
 
   CallOptions options_;

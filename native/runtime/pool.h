@@ -7,6 +7,8 @@
 
 namespace engram::runtime {
 
+class Scheduler;
+
 // Who works on what. Jobs stand in a line: interactive ones before batch ones, and within a priority in order
 // of arrival. After every slice a thread goes to the first job in the line that has room for it, so an
 // interactive job waits for one slice at most. A job's turn lasts 16 slices for every thread that could work
@@ -41,10 +43,9 @@ class Pool {
   bool busy() const noexcept;
 
  private:
-  struct State;
-  explicit Pool(State* state) : state_(state) {}
+  explicit Pool(Scheduler* scheduler) : scheduler_(scheduler) {}
   static void forget_parent();  // in the child of a fork()
-  State* state_;  // leaked
+  Scheduler* scheduler_;        // leaked
 };
 
 }  // namespace engram::runtime

@@ -44,9 +44,10 @@ class Task {
 
   const std::shared_ptr<Job> job;
   Stage stage = Stage::kNew;
-  unsigned workers = 0;       // threads inside
+  unsigned workers = 0;  // threads inside
   uint64_t slices_in_turn = 0;
-  std::list<std::shared_ptr<Task>>::iterator place;  // in the pool's line
+  size_t rank = 0;  // with `place`, where it stands in the pool's line
+  std::list<std::shared_ptr<Task>>::iterator place;
 
   // For a thread that waits in Pool::run until there is something to do for it, or the task is done.
   bool caller_waits = false;
