@@ -22,19 +22,64 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 inline constexpr size_t kLanes = hn::MaxLanes(D());
 
-// The order of a key's sum is: lanes, then one partial vector per key, then the tail; it does not
-// depend on kR, so a key's score is the same wherever it stands.
+// out[r] = sum of the lanes of v[r], r < 4. Four sums by one tree of interleaved additions cost little more
+// than one; the order of the additions is the same for each.
+HWY_INLINE void sum_lanes_of_four(const V (&v)[4], float* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t r = 0; r < 4; ++r) out[r] = hn::GetLane(v[r]);
+#else
+  const D d;
+  const hn::Repartition<double, D> pairs;
+  const V ab = hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
+  const V ce = hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3]));
+  const auto low = hn::InterleaveLower(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, ce));
+  const auto high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, ce));
+  const V blocks = hn::Add(hn::BitCast(d, low), hn::BitCast(d, high));
+#if HWY_TARGET == HWY_AVX3
+  const hn::Half<D> half;
+  const hn::Half<hn::Half<D>> quarter;
+  const auto halves = hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
+  hn::StoreU(hn::Add(hn::LowerHalf(quarter, halves), hn::UpperHalf(quarter, halves)), quarter, out);
+#elif HWY_TARGET == HWY_AVX2
+  const hn::Half<D> half;
+  hn::StoreU(hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks)), half, out);
+#else
+  hn::StoreU(blocks, d, out);
+#endif
+#endif
+}
+
+// out[r] = sum of the lanes of v[r] plus the products of the elements past the last whole vector, r < kR.
+template <size_t kR>
+HWY_INLINE void finish_sums(const V (&v)[kR], const float* a, size_t a_stride, const float* b,
+                            size_t b_stride, size_t done, size_t dim, float* HWY_RESTRICT out) {
+  const D d;
+  float sums[(kR + 3) / 4 * 4];
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kR; r += 4) {
+    const V four[4] = {v[r], r + 1 < kR ? v[r + 1] : hn::Zero(d), r + 2 < kR ? v[r + 2] : hn::Zero(d),
+                       r + 3 < kR ? v[r + 3] : hn::Zero(d)};
+    sum_lanes_of_four(four, sums + r);
+  }
+  for (size_t r = 0; r < kR; ++r) {
+    for (size_t t = done; t < dim; ++t) sums[r] += a[r * a_stride + t] * b[r * b_stride + t];
+    out[r] = sums[r];
+  }
+}
+
+// The order of a key's sum is: lanes, then the lanes' tree, then the tail; it does not depend on kR, so a
+// key's score is the same wherever it stands.
 template <size_t kR, size_t kQ, bool kNorms>
 HWY_INLINE void dots_rows(const float* HWY_RESTRICT keys, size_t dim, const float* HWY_RESTRICT queries,
                           size_t rows, float* HWY_RESTRICT dots, float* HWY_RESTRICT norms) {
   const D d;
-  V acc[kR][kQ];
+  V acc[kQ][kR];
   V square[kR];
   HWY_UNROLL(16)
   for (size_t r = 0; r < kR; ++r) {
     square[r] = hn::Zero(d);
     HWY_UNROLL(16)
-    for (size_t i = 0; i < kQ; ++i) acc[r][i] = hn::Zero(d);
+    for (size_t i = 0; i < kQ; ++i) acc[i][r] = hn::Zero(d);
   }
   size_t k = 0;
   for (; k + kLanes <= dim; k += kLanes) {
@@ -46,30 +91,20 @@ HWY_INLINE void dots_rows(const float* HWY_RESTRICT keys, size_t dim, const floa
       const V x = hn::LoadU(d, keys + r * dim + k);
       if constexpr (kNorms) square[r] = hn::MulAdd(x, x, square[r]);
       HWY_UNROLL(16)
-      for (size_t i = 0; i < kQ; ++i) acc[r][i] = hn::MulAdd(x, q[i], acc[r][i]);
+      for (size_t i = 0; i < kQ; ++i) acc[i][r] = hn::MulAdd(x, q[i], acc[i][r]);
     }
   }
   HWY_UNROLL(16)
-  for (size_t r = 0; r < kR; ++r) {
-    const float* x = keys + r * dim;
-    HWY_UNROLL(16)
-    for (size_t i = 0; i < kQ; ++i) {
-      float sum = hn::GetLane(hn::SumOfLanes(d, acc[r][i]));
-      for (size_t t = k; t < dim; ++t) sum += x[t] * queries[i * dim + t];
-      dots[i * rows + r] = sum;
-    }
-    if constexpr (kNorms) {
-      float sum = hn::GetLane(hn::SumOfLanes(d, square[r]));
-      for (size_t t = k; t < dim; ++t) sum += x[t] * x[t];
-      norms[r] = sum;
-    }
+  for (size_t i = 0; i < kQ; ++i) {
+    finish_sums(acc[i], keys, dim, queries + i * dim, 0, k, dim, dots + i * rows);
   }
+  if constexpr (kNorms) finish_sums(square, keys, dim, keys, dim, k, dim, norms);
 }
 
 template <size_t kQ, bool kNorms>
 HWY_INLINE void dots(Tile keys, const float* queries, float* out, float* norms) {
   // Independent chains hide the latency of the multiply-add; more would spill with four queries.
-  constexpr size_t kR = kQ == 1 ? 8 : (kQ == 2 ? 4 : 2);
+  constexpr size_t kR = kQ == 1 ? 8 : 4;
   size_t j = 0;
   for (; j + kR <= keys.rows; j += kR) {
     dots_rows<kR, kQ, kNorms>(keys.data + j * keys.dim, keys.dim, queries, keys.rows, out + j,
@@ -105,12 +140,7 @@ HWY_INLINE void norms_rows(const float* HWY_RESTRICT keys, size_t dim, float* HW
       square[r] = hn::MulAdd(x, x, square[r]);
     }
   }
-  HWY_UNROLL(16)
-  for (size_t r = 0; r < kR; ++r) {
-    float sum = hn::GetLane(hn::SumOfLanes(d, square[r]));
-    for (size_t t = k; t < dim; ++t) sum += keys[r * dim + t] * keys[r * dim + t];
-    norms[r] = sum;
-  }
+  finish_sums(square, keys, dim, keys, dim, k, dim, norms);
 }
 
 // kS vectors of the readout stay in registers while the tile's rows are added to them.
