@@ -1,0 +1,4 @@
+// engram as built in this checkout.
+//
+// @ts-check
+export * from '../../dist/esm/index.js';

@@ -1,0 +1,102 @@
+// The results as text.
+//
+// @ts-check
+import { memoryAim } from './rows.mjs';
+
+/** @param {Record<string, any>} machine */
+export function heading(machine) {
+  const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
+  return [
+    `engram ${machine.engram} (${machine.instructionSet}), ${peers.join(', ')}, Node ${machine.node}`,
+    `${machine.processor}, ${machine.logicalProcessors} logical processors, ${machine.threads} threads used`,
+    'Times are medians of interleaved turns. share: of the limit that bounds the row, measured in the',
+    'same turns. x engram: time of the peer / time of engram, median of the ratios in each turn.',
+    '',
+  ].join('\n');
+}
+
+export function duration(/** @type {number} */ seconds) {
+  if (seconds < 1e-3) return `${(seconds * 1e6).toFixed(1)} us`;
+  if (seconds < 1) return `${(seconds * 1e3).toPrecision(4)} ms`;
+  return `${seconds.toFixed(2)} s`;
+}
+
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
+const megabytes = (/** @type {number | undefined} */ bytes) =>
+  bytes === undefined ? 'unknown' : `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** What a contestant achieved of what bounds the row. */
+function achieved(/** @type {any} */ result, /** @type {any} */ contestant) {
+  if (result.bound === 'read') return `${contestant.gbps.toFixed(1)} GB/s  ${percent(contestant.share)}`;
+  if (result.bound === 'call') return '';
+  return `${contestant.gflops.toFixed(1)} GFLOP/s  ${percent(contestant.share)}`;
+}
+
+const verdict = (/** @type {string} */ found, /** @type {string} */ aim, /** @type {boolean} */ met) =>
+  `${found} (aim ${aim}: ${met ? 'met' : 'NOT met'})`;
+
+/** What was aimed at, and whether it was met; nothing for peers that are absent. */
+function verdicts(/** @type {any} */ result) {
+  const all = [];
+  for (const { peer, aim, ratio, met } of result.aims) {
+    if (ratio !== undefined) all.push(verdict(`${ratio.toFixed(2)}x ${peer}`, `${aim}x`, met));
+  }
+  const [ours] = result.contestants;
+  if (result.share !== undefined) {
+    const met = ours.share >= result.share;
+    all.push(verdict(`${percent(ours.share)} of the limit`, percent(result.share), met));
+  }
+  for (const { name, seconds } of result.contestants) {
+    const aim = result.microseconds[name];
+    if (aim) all.push(verdict(`${name} ${duration(seconds)}`, `${aim} us`, seconds <= aim / 1e6));
+  }
+  const held = result.memoryHeld?.engram;
+  if (held !== undefined) {
+    all.push(verdict(`${megabytes(held)} held`, megabytes(memoryAim), held <= memoryAim));
+  }
+  return all;
+}
+
+/** One row with all its contestants. */
+export function rowText(/** @type {any} */ result) {
+  if (result.skipped) return `${result.id}: ${result.title}\n  skipped: ${result.skipped}\n`;
+  if (result.failed) return `${result.id}: ${result.title}\n  FAILED: ${result.failed}\n`;
+  const { limits } = result;
+  const lines = result.contestants.map((/** @type {any} */ contestant) => {
+    const note = result.notes[contestant.name];
+    return [
+      `  ${contestant.name.padEnd(28)}`,
+      duration(contestant.seconds).padStart(10),
+      achieved(result, contestant).padStart(22),
+      `${contestant.ratio.toFixed(2)}x`.padStart(9),
+      note ? `  (${note})` : '',
+    ].join(' ');
+  });
+  const absent = Object.entries(result.absent).map(([name, reason]) => `  ${name}: absent (${reason})`);
+  const held = Object.entries(result.memoryHeld ?? {}).map(
+    ([name, bytes]) => `${name} ${megabytes(/** @type {number | undefined} */ (bytes))}`,
+  );
+  return [
+    `${result.id}: ${result.title}`,
+    `  limits: ${limits.fmaGflops.toFixed(0)} GFLOP/s, ${limits.readGbps.toFixed(1)} GB/s` +
+      (result.floorSeconds ? `; floor ${duration(result.floorSeconds)}` : '') +
+      `; beta ${result.beta.toPrecision(3)}` +
+      (result.facts?.meanSteps ? `; mean steps ${result.facts.meanSteps.toFixed(2)}` : ''),
+    ...lines,
+    ...absent,
+    ...(held.length ? [`  held beyond inputs and outputs: ${held.join(', ')}`] : []),
+    ...(verdicts(result).length ? [`  => ${verdicts(result).join('; ')}`] : []),
+    '',
+  ].join('\n');
+}
+
+/** All rows, one line each. */
+export function summaryText(/** @type {any[]} */ results) {
+  return results
+    .filter((result) => result.contestants)
+    .map((result) => {
+      const [ours] = result.contestants;
+      return `${result.title.padEnd(66)} ${duration(ours.seconds).padStart(10)}  ${verdicts(result).join('; ')}`;
+    })
+    .join('\n');
+}
