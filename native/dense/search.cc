@@ -15,7 +15,7 @@ namespace {
 enum OutputColumn { kIndices, kScores };
 
 struct Hit {
-  double score;
+  float score;  // as reported: ties are ties of what the caller sees
   uint64_t index;
   bool operator<(const Hit& other) const {
     return score > other.score || (score == other.score && index < other.index);
@@ -23,7 +23,7 @@ struct Hit {
 };
 
 // One top-k pass on Float32 scores, which cancel where a query is close to an item; then the k found are
-// scored again in Float64 and sorted by that.
+// scored again in Float64, rounded once, and sorted by that.
 class SearchProgram final : public Program {
  public:
   SearchProgram(Batch batch, Similarity similarity, uint32_t k)
@@ -56,14 +56,15 @@ class SearchProgram final : public Program {
     hits_.clear();
     for (uint32_t r = 0; r < k_; ++r) {
       const uint64_t item = top_[query * k_ + r].index;
-      hits_.push_back({exact_similarity(similarity_, batch_.queries + query * dim, memory_.key(item), dim), item});
+      const double exact = exact_similarity(similarity_, batch_.queries + query * dim, memory_.key(item), dim);
+      hits_.push_back({static_cast<float>(exact), item});
     }
     std::sort(hits_.begin(), hits_.end());
     uint32_t* indices = static_cast<uint32_t*>(batch_.columns[kIndices].data) + query * k_;
     float* scores = static_cast<float*>(batch_.columns[kScores].data) + query * k_;
     for (uint32_t r = 0; r < k_; ++r) {
       indices[r] = static_cast<uint32_t>(hits_[r].index);
-      scores[r] = static_cast<float>(hits_[r].score);
+      scores[r] = hits_[r].score;
     }
   }
 
