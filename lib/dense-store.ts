@@ -1,0 +1,136 @@
+/** The inside of a DenseMemory: its native handle and what JavaScript knows about it. */
+import {
+  checkedFloats,
+  checkLength,
+  type OwnedRows,
+  rowCount,
+  takeOwnership,
+  type Ownership,
+} from './arrays.js';
+import { type Calibration, calibrationOf } from './calibration.js';
+import { badArgument, EngramError } from './errors.js';
+import type { NativeDenseMemory } from './native.js';
+
+/** What a store begins with. */
+export interface StoreParts {
+  native: NativeDenseMemory;
+  dim: number;
+  /** undefined: auto-associative. */
+  valueDim: number | undefined;
+  count?: number;
+  live?: number;
+  calibration?: Calibration | undefined;
+}
+
+export class DenseStore {
+  readonly dim: number;
+  readonly valueDim: number;
+  readonly isHetero: boolean;
+  /** Items stored so far, removed ones included. */
+  count: number;
+  /** Items not removed. */
+  live: number;
+  calibration: Calibration | undefined;
+  /** Views of rows that JavaScript may write; undefined where there are none. */
+  views: { patterns: Float32Array; values: Float32Array | undefined } | undefined;
+  #native: NativeDenseMemory | undefined; // undefined once disposed
+
+  constructor({ native, dim, valueDim, count = 0, live = 0, calibration }: StoreParts) {
+    this.#native = native;
+    this.dim = dim;
+    this.valueDim = valueDim ?? dim;
+    this.isHetero = valueDim !== undefined;
+    this.count = count;
+    this.live = live;
+    this.calibration = calibration;
+  }
+
+  /** The native handle, for `op`; throws when it was disposed. */
+  native(op: string): NativeDenseMemory {
+    if (this.#native !== undefined) return this.#native;
+    throw new EngramError('ERR_ENGRAM_DISPOSED', op, 'the memory was disposed');
+  }
+
+  get nativeBytes(): number {
+    return this.#native?.nativeBytes() ?? 0;
+  }
+
+  /** Checks and appends rows; keeps views of them when asked to and they stay where they are. */
+  append(
+    op: string,
+    patterns: Float32Array,
+    { values, ownership }: { values?: Float32Array; ownership?: Ownership },
+    keepsViews = false,
+  ): { first: number; count: number } {
+    const count = rowCount(op, 'patterns', checkedFloats(op, 'patterns', patterns), this.dim);
+    this.#checkValues(op, values, count);
+    const rows = takeOwnership(op, ownership, patterns, values);
+    const first = this.count;
+    this.take(op, rows, count);
+    // A transferred array has moved; only a shared one is still the caller's.
+    if (keepsViews && rows.adopt && rows.patterns === patterns) this.views = { patterns, values };
+    return { first, count };
+  }
+
+  /** Puts checked rows into the native memory. */
+  take(op: string, { adopt, patterns, values }: OwnedRows, count: number): void {
+    if (count === 0) return;
+    const native = this.native(op);
+    if (adopt) native.adopt(patterns, values);
+    else native.append(patterns, values);
+    this.count += count;
+    this.live += count;
+  }
+
+  /** Removes items; how many had not been removed before. */
+  remove(op: string, indices: ArrayLike<number>): number {
+    const removed = this.native(op).remove(checkedIndices(op, indices, this.count));
+    this.live -= removed;
+    return removed;
+  }
+
+  calibrated(facts: number[]): Calibration {
+    this.calibration = calibrationOf(facts);
+    return this.calibration;
+  }
+
+  view(op: string, of: 'patterns' | 'values'): Float32Array {
+    this.native(op);
+    const view = this.isHetero ? this.views?.[of] : this.views?.patterns;
+    if (view !== undefined) return view;
+    const message = 'the memory was copied, transferred or mapped; only allocated and shared ones can be viewed';
+    throw new EngramError('ERR_ENGRAM_TYPE', op, message);
+  }
+
+  dispose(): void {
+    this.#native?.dispose();
+    this.#native = undefined;
+    this.views = undefined;
+  }
+
+  #checkValues(op: string, values: unknown, count: number): void {
+    if (!this.isHetero) {
+      if (values === undefined) return;
+      throw badArgument('ERR_ENGRAM_TYPE', op, 'values', values, 'none, as the memory is auto-associative');
+    }
+    const { valueDim } = this;
+    checkLength(op, 'values', checkedFloats(op, 'values', values), count * valueDim, `${count} x valueDim ${valueDim}`);
+  }
+}
+
+function checkedIndices(op: string, indices: ArrayLike<number>, count: number): Float64Array {
+  const { length } = typeof indices === 'object' && indices !== null ? indices : { length: undefined };
+  if (typeof length !== 'number') {
+    throw badArgument('ERR_ENGRAM_TYPE', op, 'indices', indices, 'an array of item numbers');
+  }
+  const checked = new Float64Array(length);
+  for (let i = 0; i < length; ++i) {
+    const index: unknown = indices[i];
+    if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= count) {
+      const code = typeof index === 'number' ? 'ERR_ENGRAM_RANGE' : 'ERR_ENGRAM_TYPE';
+      throw badArgument(code, op, `indices[${i}]`, index, `an item number: whole, 0 or more and below ${count}`);
+    }
+    checked[i] = index;
+  }
+  return checked;
+}

@@ -1,0 +1,86 @@
+// What a dense memory holds: adopt, append, remove, facts, dispose.
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "node/buffer_owner.h"
+#include "node/dense_memory.h"
+#include "node/errors.h"
+#include "node/values.h"
+
+namespace engram::node {
+namespace {
+
+// The rows of adopt and append: patterns, and values or null.
+struct Rows {
+  Rows(Arguments& arguments, const dense::Memory& memory)
+      : patterns(arguments.floats(0)), values(arguments.floats(1)), count(patterns.size() / memory.dim()) {}
+  const float* values_or_null() const { return values.empty() ? nullptr : values.data(); }
+
+  std::span<float> patterns;
+  std::span<float> values;
+  uint64_t count;
+};
+
+// adopt(patterns, values | undefined): takes the arrays over, where they lie.
+napi_value adopt(napi_env env, napi_callback_info info) {
+  DenseCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const Rows rows(call.arguments, call.memory());
+  if (!call.arguments.ok()) return nullptr;
+  std::vector<napi_value> arrays{call.arguments[0]};
+  if (!rows.values.empty()) arrays.push_back(call.arguments[1]);
+  const Status status = call.memory().adopt(rows.patterns.data(), rows.values_or_null(), rows.count,
+                                            keep_alive(call.arguments.environment(), arrays));
+  return status.ok() ? undefined(env) : throw_status(env, status);
+}
+
+// append(patterns, values | undefined): copies; the index of the first new item.
+napi_value append(napi_env env, napi_callback_info info) {
+  DenseCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const Rows rows(call.arguments, call.memory());
+  if (!call.arguments.ok()) return nullptr;
+  const Result<uint64_t> first =
+      call.memory().append(rows.patterns.data(), rows.values_or_null(), rows.count);
+  call.handle->report_bytes(env);
+  return first.ok() ? number(env, static_cast<double>(first.value())) : throw_status(env, first.status());
+}
+
+// remove(indices: Float64Array): how many were newly removed.
+napi_value remove(napi_env env, napi_callback_info info) {
+  DenseCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const std::span<const double> numbers = call.arguments.doubles(0);
+  if (!call.arguments.ok()) return nullptr;
+  const std::vector<uint64_t> indices(numbers.begin(), numbers.end());
+  const Result<uint64_t> removed = call.memory().remove(indices);
+  call.handle->report_bytes(env);
+  return removed.ok() ? number(env, static_cast<double>(removed.value())) : throw_status(env, removed.status());
+}
+
+// nativeBytes(): bytes the memory allocated itself; 0 once disposed.
+napi_value native_bytes(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const DenseMemory* handle = DenseMemory::of(arguments);
+  if (handle == nullptr) return nullptr;
+  return number(env, handle->memory() == nullptr ? 0 : static_cast<double>(handle->memory()->native_bytes()));
+}
+
+// dispose(): lets the memory go; calls under way end normally on their own share of it.
+napi_value dispose(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  DenseMemory* handle = DenseMemory::of(arguments);
+  if (handle == nullptr) return nullptr;
+  handle->set_memory(env, nullptr);
+  return undefined(env);
+}
+
+}  // namespace
+
+std::vector<napi_property_descriptor> dense_store_methods() {
+  return {method("adopt", &adopt), method("append", &append), method("remove", &remove),
+          method("nativeBytes", &native_bytes), method("dispose", &dispose)};
+}
+
+}  // namespace engram::node

@@ -1,0 +1,23 @@
+// C++ values as JavaScript values.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace engram::node {
+
+napi_value undefined(napi_env env);
+napi_value number(napi_env env, double value);
+napi_value boolean(napi_env env, bool value);
+napi_value text(napi_env env, const std::string& value);
+// Typed arrays with a copy of the elements (external buffers are not allowed everywhere). nullptr when
+// JavaScript has no memory for them; no exception is left pending.
+napi_value uint32_array(napi_env env, const std::vector<uint32_t>& elements);
+napi_value float32_array(napi_env env, const std::vector<float>& elements);
+// An array of the values.
+napi_value array(napi_env env, const std::vector<napi_value>& values);
+
+}  // namespace engram::node
