@@ -51,6 +51,10 @@ napi_value text(napi_env env, const std::string& value) {
   return result;
 }
 
+napi_value uint8_array(napi_env env, std::span<const std::byte> elements) {
+  return typed_array(env, "Uint8Array", elements.data(), elements.size(), 1);
+}
+
 napi_value uint32_array(napi_env env, const std::vector<uint32_t>& elements) {
   return typed_array(env, "Uint32Array", elements.data(), elements.size(), sizeof(uint32_t));
 }

@@ -3,7 +3,9 @@
 
 #include <node_api.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ napi_value boolean(napi_env env, bool value);
 napi_value text(napi_env env, const std::string& value);
 // Typed arrays with a copy of the elements (external buffers are not allowed everywhere). nullptr when
 // JavaScript has no memory for them; no exception is left pending.
+napi_value uint8_array(napi_env env, std::span<const std::byte> elements);
 napi_value uint32_array(napi_env env, const std::vector<uint32_t>& elements);
 napi_value float32_array(napi_env env, const std::vector<float>& elements);
 // An array of the values.

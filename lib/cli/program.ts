@@ -1,0 +1,44 @@
+/** The commands of `engram`, and how each of their ends becomes an exit status. */
+import { Command, CommanderError } from 'commander';
+import { Interrupted } from './command.js';
+import { addDemo } from './demo.js';
+import { addDoctor } from './doctor.js';
+import { EXIT, oneLine, UsageError } from './failure.js';
+import { addImport } from './import.js';
+import { addInfo } from './info.js';
+import { addRetrieve } from './retrieve.js';
+import { addSearch } from './search.js';
+import { version } from '../package.cjs';
+
+/** The command line as commander sees it. */
+export function createProgram(): Command {
+  const program = new Command('engram')
+    .description('Dense associative memory: store vectors, recall them from partial or noisy cues.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(try `engram --help`)');
+  addImport(program);
+  addInfo(program);
+  addRetrieve(program);
+  addSearch(program);
+  addDoctor(program);
+  addDemo(program);
+  return program;
+}
+
+/** Runs one command line. Returns the exit status, or the signal that ended it. */
+export async function run(args: readonly string[]): Promise<number | NodeJS.Signals> {
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      process.stderr.write('engram: interrupted\n');
+      return error.signal;
+    }
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    process.stderr.write(`engram: ${oneLine(error)}\n`);
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}
