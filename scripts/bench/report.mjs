@@ -65,7 +65,7 @@ export function rowText(/** @type {any} */ result) {
   const lines = result.contestants.map((/** @type {any} */ contestant) => {
     const note = result.notes[contestant.name];
     return [
-      `  ${contestant.name.padEnd(28)}`,
+      `  ${contestant.name.padEnd(27)}`,
       duration(contestant.seconds).padStart(10),
       achieved(result, contestant).padStart(22),
       `${contestant.ratio.toFixed(2)}x`.padStart(9),

@@ -20,7 +20,7 @@ export const createMemory = (/** @type {number} */ count, /** @type {number} */ 
  * @returns {Contestant}
  */
 function retrieval({ row, batches, beta, threads }, memory, { energy = false, sync = false }) {
-  const out = new Float32Array(row.queries * row.memory.dim);
+  const out = new Float32Array(row.queries * row.memory.dim).fill(1); // its pages are there before the call
   const options = {
     separation: softmax({ beta }),
     similarity: /** @type {const} */ ('dot'),

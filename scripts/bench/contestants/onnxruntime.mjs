@@ -21,8 +21,10 @@ export async function onnxruntime({ row, patterns, batches, beta, threads }) {
     graphOptimizationLevel: 'all',
   });
   const inputs = batches.map((queries) => new Tensor('float32', queries, shape));
-  // Two outputs: each is the input of the next update.
-  const outputs = [0, 1].map(() => new Tensor('float32', new Float32Array(row.queries * dim), shape));
+  // Two outputs: each is the input of the next update. Filled, so that their pages are there.
+  const outputs = [0, 1].map(
+    () => new Tensor('float32', new Float32Array(row.queries * dim).fill(1), shape),
+  );
   const steps = row.steps ?? 1;
   const call = async (/** @type {number} */ batch) => {
     let state = inputs[batch];
