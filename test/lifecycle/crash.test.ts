@@ -1,11 +1,10 @@
 /** A process killed at any moment of saving leaves the old file or the new one, never half of either. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { DenseMemory } from '../support/engram.js';
-import { ended, start } from '../support/child.js';
+import { ended, firstMessage, start } from '../support/child.js';
 import { scratchFolder } from '../support/files.js';
 import { seeded } from '../support/random.js';
 
@@ -24,7 +23,7 @@ describe('a crash while saving', function () {
     const seen = new Set<number>();
     for (let kill = 0; kill < KILLS; ++kill) {
       const child = start(SAVER, [path, String(count), String(dim)], { execArgv: [] });
-      await once(child, 'message');
+      await firstMessage(child);
       await sleep(random.uniform() * 30);
       child.kill('SIGKILL');
       expect((await ended(child)).signal).to.equal('SIGKILL');

@@ -23,6 +23,14 @@ export async function ended(child: ChildProcess): Promise<Ending> {
   return { code, signal };
 }
 
+/** Waits for the process's first message; rejects when it ends without one. */
+export function firstMessage(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('exit', (code, signal) => reject(new Error(`the process ended with ${code ?? signal}, without a message`)));
+  });
+}
+
 /** Runs a module that sends one message, and returns the message; rejects when it fails. */
 export async function reportOf<T>(
   module: URL,

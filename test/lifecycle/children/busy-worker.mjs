@@ -8,7 +8,7 @@ const separation = softmax({ beta: 1 });
 const long = patterns.slice(0, 256 * dim);
 
 const calls = [
-  memory.retrieve(long, { separation, steps: 1000, onProgress: () => {} }),
+  memory.retrieve(long, { separation, steps: 20, onProgress: () => {} }),
   memory.search(long, { k: 10, priority: 'batch' }),
   memory.save(`${folder}/worker-${number}.safetensors`),
   ...Array.from({ length: 20 }, (_, i) => memory.energy(patterns.slice(i * dim, (i + 1) * dim), { separation })),

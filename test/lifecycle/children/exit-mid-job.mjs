@@ -4,12 +4,15 @@ import { DenseMemory, softmax } from 'engram';
 
 const [way, delay] = process.argv.slice(2);
 const dim = 64;
-const patterns = new Float32Array(new SharedArrayBuffer(40_000 * dim * 4)).map((_, i) => Math.sin(i));
+const rows = 20_000;
+// Items x and -x at the critical temperature: a retrieval settles after some 100,000 updates only.
+const patterns = Float32Array.from({ length: rows * dim }, (_, e) => (Math.floor(e / dim) % 2 === 0 ? 0.125 : -0.125));
 const memory = DenseMemory.from(patterns, { dim });
-const separation = softmax({ beta: 0.1 });
+const separation = softmax({ beta: 1 });
+const queries = new Float32Array(64 * dim).fill(0.125);
 // The natural end waits for its call, so that one is short.
-const steps = way === 'end' ? 2 : 10_000;
-const pending = memory.retrieve(patterns.slice(0, 64 * dim), { separation, steps, onProgress: () => {} });
+const steps = way === 'end' ? 2 : 2 ** 31;
+const pending = memory.retrieve(queries, { separation, similarity: 'dot', steps, onProgress: () => {} });
 pending.then(() => console.log('settled'));
 
 const WAYS = {
