@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/cpu.h"
@@ -19,17 +20,20 @@ namespace {
 constexpr unsigned kMaxThreads = 1024;
 
 unsigned default_threads() {
-  const unsigned usable = std::min(cpu_facts().usable_threads, kMaxThreads);
-  const char* const text = std::getenv("ENGRAM_THREADS");
-  if (text == nullptr) return usable;
-  unsigned wanted = 0;
-  const char* const end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, wanted);
-  const bool valid = error == std::errc() && stop == end && wanted >= 1 && wanted <= kMaxThreads;
-  return valid ? wanted : usable;
+  const unsigned wanted = parse_thread_count(std::getenv("ENGRAM_THREADS"));
+  return wanted != 0 ? wanted : std::min(cpu_facts().usable_threads, kMaxThreads);
 }
 
 }  // namespace
+
+unsigned parse_thread_count(const char* text) noexcept {
+  if (text == nullptr) return 0;
+  unsigned count = 0;
+  const char* const end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, count);
+  const bool valid = error == std::errc() && stop == end && count >= 1 && count <= kMaxThreads;
+  return valid ? count : 0;
+}
 
 Pool& Pool::instance() {
   static Pool* const kPool = [] {
@@ -68,7 +72,8 @@ Status Pool::run(std::shared_ptr<Job> job) {
   size_t strands = job->stopped() ? 0 : job->begin_guarded();
   while (strands > 0 && !job->stopped()) {
     if (strands > 1) {
-      if (const std::shared_ptr<Task> task = scheduler_->share(job, strands)) return scheduler_->take_part(task);
+      const std::shared_ptr<Task> task = scheduler_->share(job, strands);
+      if (task != nullptr) return scheduler_->take_part(task);
     }
     for (size_t strand = 0; strand < strands; ++strand) {
       while (!job->stopped() && !job->run_slice_guarded(strand)) {

@@ -9,6 +9,10 @@ namespace engram::runtime {
 
 class Scheduler;
 
+// The number of threads a text asks for, as in ENGRAM_THREADS: 1..1024 in decimal; 0 where it is null or
+// asks for anything else.
+unsigned parse_thread_count(const char* text) noexcept;
+
 // Who works on what. Jobs stand in a line: interactive ones before batch ones, and within a priority in order
 // of arrival. After every slice a thread goes to the first job in the line that has room for it, so an
 // interactive job waits for one slice at most. A job's turn lasts 16 slices for every thread that could work
@@ -22,7 +26,7 @@ class Pool {
   // process may exit while slices run. The child of a fork() has a pool of its own without jobs.
   static Pool& instance();
 
-  // Threads that work on jobs: ENGRAM_THREADS (1..1024, else ignored), else
+  // Threads that work on jobs: ENGRAM_THREADS (ignored where invalid), else
   // cpu_facts().usable_threads.
   unsigned threads() const noexcept;
   // Changes the number of threads (1..1024, else kRange); running jobs go on. Threads too many
