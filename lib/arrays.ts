@@ -1,6 +1,6 @@
 /** Typed arrays from and for callers: checks, ownership, allocation. */
 import { types } from 'node:util';
-import { binding } from './binding.cjs';
+import { binding } from './binding.js';
 import { badArgument, EngramError } from './errors.js';
 import { choice } from './options.js';
 

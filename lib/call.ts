@@ -1,5 +1,5 @@
 /** What every heavy call has in common: options, cancellation, progress, and errors in their public form. */
-import { binding } from './binding.cjs';
+import { binding } from './binding.js';
 import { badArgument, toEngramError } from './errors.js';
 import type { NativeProgress, NativeSettle } from './native.js';
 import { choice, integer, optionsObject } from './options.js';

@@ -1,5 +1,5 @@
 import { allocateShared } from './arrays.js';
-import { binding } from './binding.cjs';
+import { binding } from './binding.js';
 import { type Calibration, calibrationOf } from './calibration.js';
 import { asynchronous, type Call, type CallOptions, synchronous, type SyncOptions } from './call.js';
 import {

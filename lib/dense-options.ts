@@ -1,6 +1,6 @@
 /** Options of dense memories, and their checks. */
 import { checkedFloats, type Ownership, rowCount } from './arrays.js';
-import { binding } from './binding.cjs';
+import { binding } from './binding.js';
 import type { CallOptions } from './call.js';
 import { badArgument } from './errors.js';
 import { integer, MOST_UINT32, number, text } from './options.js';

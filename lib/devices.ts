@@ -1,4 +1,4 @@
-import { binding } from './binding.cjs';
+import { binding } from './binding.js';
 import { MOST_THREADS, synchronous } from './call.js';
 import { badArgument } from './errors.js';
 import { integer, optionsObject } from './options.js';

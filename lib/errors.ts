@@ -32,7 +32,7 @@ export class EngramError extends Error {
   /** The operation that failed, e.g. `DenseMemory.retrieve`. */
   readonly op: string;
   /** For a bad argument an {@link ArgumentDetail}. */
-  readonly detail?: unknown;
+  declare readonly detail?: unknown;
 
   constructor(
     code: EngramErrorCode,

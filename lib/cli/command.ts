@@ -81,8 +81,8 @@ export function loadLibrary(): Promise<typeof import('../index.js')> {
 }
 
 /** What the public library does not offer: single arrays as files. */
-export async function loadBinding(): Promise<typeof import('../binding.cjs').binding> {
-  return (await import('../binding.cjs')).binding;
+export async function loadBinding(): Promise<typeof import('../binding.js').binding> {
+  return (await import('../binding.js')).binding;
 }
 
 /** Parser of an option that takes a number above 0. */
