@@ -50,6 +50,16 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
+/** Breaks a text into lines of at most 100 characters, between words. */
+export function wrap(text: string): string {
+  return text.replace(/(?=\S)(.{1,99}\S|\S)(?:\s+|$)/g, '$1\n').trimEnd();
+}
+
+/** The beginning of a text that is longer than `most` characters. */
+export function shorten(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 3).trimEnd()}...`;
+}
+
 /** Names and values in two columns. */
 export function formatFacts(facts: readonly (readonly [string, string])[]): string {
   const width = Math.max(...facts.map(([name]) => name.length));

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Context } from '../cli/command.js';
 import { writeWhole } from '../cli/files.js';
-import { formatBytes, formatCount, formatNumber, formatSeconds, formatTable } from '../cli/format.js';
+import { formatBytes, formatCount, formatNumber, formatSeconds, formatTable, wrap } from '../cli/format.js';
 import { oneHot } from '../cli/readers/labels.js';
 import { DenseMemory, EngramError, type Similarity, softmax } from '../index.js';
 import { drawContactSheet, type SheetRow } from './contact-sheet.js';
@@ -67,7 +67,7 @@ export async function runDemo(context: Context, options: DemoOptions): Promise<v
   const { memory, conditions } = await prepare(context, folder, options);
   try {
     const setting = describe(memory, conditions);
-    context.say(`${setting}\n`);
+    sayText(context, setting);
     const sharpness = await calibrateAll(context, memory);
     sayTable(context, 'How sharp is the memory? (beta by calibration, from the stored images alone)', sharpnessTable(sharpness));
     const { results, speeds } = await askAll(context, { memory, conditions }, sharpness, limits);
@@ -106,7 +106,7 @@ async function prepare(context: Context, folder: string, options: DemoOptions): 
   await test.fill(unseen);
   const random = new Random(options.seed);
   const stored: Labelled = { images: memory.patterns, labels: train.labels.rows, dim: train.dim };
-  const items = random.sample(Math.min(options.cues ?? (options.fast ? 250 : 2000), 10_000), train.count);
+  const items = random.sample(Math.min(options.cues ?? (options.fast ? 250 : 4000), 10_000), train.count);
   const count = Math.min(options.cues ?? (options.fast ? 1000 : test.count), test.count);
   const conditions = [
     occludedCues(stored, items),
@@ -154,8 +154,8 @@ async function askAll(
   const results = conditions.map(({ title }) => ({ title, outcomes: [] as Outcome[] }));
   const speeds: Speed[] = [];
   for (const { similarity, calibration } of sharpness) {
-    if (calibration === undefined) continue;
-    const question = { similarity, separation: softmax({ beta: calibration.beta }), signal };
+    const separation = calibration && softmax({ beta: calibration.beta });
+    const question = { similarity, separation, signal };
     let stored: Outcome | undefined;
     for (const [at, cues] of conditions.entries()) {
       const outcome = await context.withProgress(`${cues.title} (${similarity})`, (onProgress) => {
@@ -192,11 +192,10 @@ function describeLimits({ threads, fmaGflops, readGbps }: Limits): string {
 
 function describeMemory(memory: DenseMemory): string {
   const { patterns, values, nativeBytes } = memory;
-  const { maxRSS } = process.resourceUsage();
   return (
     `Memory held: ${formatBytes(patterns.byteLength + values.byteLength)} of images and classes, shared with ` +
-    `JavaScript, and ${formatBytes(nativeBytes)} of engram's own beside them; the whole process ` +
-    `${formatBytes(process.memoryUsage.rss())}, at most ${formatBytes(maxRSS * 1024)}.`
+    `JavaScript, and ${formatBytes(nativeBytes)} of engram's own beside them; the whole process, cues and results ` +
+    `included, ${formatBytes(process.memoryUsage.rss())}.`
   );
 }
 
@@ -224,18 +223,23 @@ function finish(context: Context, result: DemoResult, files: readonly string[], 
     outcomes: outcomes.map(({ shown: _, ...outcome }) => outcome),
   }));
   sayTable(context, 'What was recalled?', recallTable(conditions));
-  context.say(`${EXPLANATION.join('\n')}\n`);
+  for (const text of EXPLANATION) sayText(context, text);
   sayTable(context, 'How fast?', speedTable(result.speeds));
-  context.say(`${result.limitsText}\n${result.memoryText}\n`);
+  sayText(context, result.limitsText);
+  sayText(context, result.memoryText);
   if (neighbours === undefined) {
     context.say('Skipped the documents: @sap-ux/fiori-docs-embeddings is not installed (a development dependency).\n');
   } else {
     sayTable(context, `Nearest of ${neighbours.documents} documents to "${neighbours.title}"`, neighbourTable(neighbours));
-    context.say(`${SOFT_RETRIEVAL}\n`);
+    sayText(context, SOFT_RETRIEVAL);
   }
   context.print({ ...rest, conditions: lists, neighbours, files, seconds }, () =>
-    [`Wrote ${files.join(' and ')}.`, ...sheetLegend(result.similarities), `Took ${formatSeconds(seconds)}.`].join('\n'),
+    [`Wrote ${files.join(' and ')}.`, ...sheetLegend(result.similarities), `Took ${formatSeconds(seconds)}.`].map(wrap).join('\n'),
   );
+}
+
+function sayText(context: Context, text: string): void {
+  context.say(`${wrap(text)}\n`);
 }
 
 function sayTable(context: Context, title: string, { head, rows }: Table): void {

@@ -8,12 +8,24 @@ export const HALF_A_GREY_LEVEL = 0.5 / 255;
 /** How the memory is asked. */
 export interface Question extends Pick<RetrieveOptions, 'signal' | 'onProgress'> {
   readonly similarity: Similarity;
-  readonly separation: Separation;
+  /** Undefined: the memory at its sharpest, beta without bound, which answers with the nearest item. */
+  readonly separation: Separation | undefined;
+}
+
+/** What the memory reads out for each cue. */
+interface Answer {
+  readonly images: Float32Array;
+  readonly classes: Float32Array;
+  readonly seconds: number;
+  /** Multiplications and additions that it takes by its definition. */
+  readonly operations: number;
 }
 
 /** What became of one set of cues under one similarity. Rates are shares of the cues. */
 export interface Outcome {
   readonly similarity: Similarity;
+  /** False: answered with the nearest items. */
+  readonly soft: boolean;
   readonly cues: number;
   /** Recalled images that equal the stored one in every pixel, to half a grey level. Stored images only. */
   readonly exact?: number;
@@ -36,22 +48,16 @@ export async function recallStored(
   question: Question,
   shown: number,
 ): Promise<Outcome> {
-  const start = performance.now();
   // One update over the images, then the readout of the class at the recalled image.
-  const { patterns, values } = await memory.retrieve(cues.images, { ...question, steps: 2, energy: false });
-  const seconds = (performance.now() - start) / 1000;
-  const { offsets, indices } = await memory.association(cues.images, { ...question, top: 1 });
-  const exact = each(cues.count, (row) => isSame(patterns, truth.images, row * memory.dim, memory.dim));
-  const source = each(cues.count, (row) => indices[offsets[row]!] === truth.items[row]);
+  const answer = await ask(memory, cues.images, question, 2);
+  // The nearest item has the largest association, whatever beta is.
+  const nearest = await memory.search(cues.images, { ...searchOptions(question), k: 1 });
+  const exact = each(cues.count, (row) => isSame(answer.images, truth.images, row * memory.dim, memory.dim));
   return {
-    similarity: question.similarity,
-    cues: cues.count,
+    ...outcomeOf(memory, cues, question, answer),
     exact: share(exact),
-    source: share(source),
-    label: share(rightLabels(values, memory.valueDim, cues)),
-    seconds,
-    operations: operations(memory, cues.count, 1) + operations(memory, cues.count, 0),
-    shown: { images: patterns.slice(0, shown * memory.dim), right: exact.slice(0, shown) },
+    source: share(each(cues.count, (row) => nearest.indices[row] === truth.items[row])),
+    shown: { images: answer.images.slice(0, shown * memory.dim), right: exact.slice(0, shown) },
   };
 }
 
@@ -62,41 +68,65 @@ export async function classifyUnseen(
   question: Question,
   shown: number,
 ): Promise<Outcome> {
+  const answer = await ask(memory, cues.images, question, 1);
+  const first = await ask(memory, cues.images.subarray(0, shown * memory.dim), question, 2);
+  const right = rightLabels(answer.classes, memory.valueDim, cues).slice(0, shown);
+  return { ...outcomeOf(memory, cues, question, answer), shown: { images: first.images, right } };
+}
+
+async function ask(memory: DenseMemory, cues: Float32Array, question: Question, steps: 1 | 2): Promise<Answer> {
+  const { separation } = question;
+  const queries = cues.length / memory.dim;
   const start = performance.now();
-  const { values } = await memory.retrieve(cues.images, { ...question, energy: false });
+  if (separation === undefined) {
+    const { indices } = await memory.search(cues, { ...searchOptions(question), k: 1 });
+    const seconds = (performance.now() - start) / 1000;
+    const images = rowsOf(memory.patterns, memory.dim, indices);
+    const classes = rowsOf(memory.values, memory.valueDim, indices);
+    return { images, classes, seconds, operations: 2 * queries * memory.count * memory.dim };
+  }
+  const { patterns, values } = await memory.retrieve(cues, { ...question, separation, steps, energy: false });
   const seconds = (performance.now() - start) / 1000;
-  const right = rightLabels(values, memory.valueDim, cues);
-  const first = cues.images.subarray(0, shown * memory.dim);
-  const { patterns } = await memory.retrieve(first, { ...question, steps: 2, energy: false });
+  return { images: patterns, classes: values, seconds, operations: retrievalOperations(memory, queries, steps) };
+}
+
+function searchOptions({ similarity, signal }: Question) {
+  return { similarity, ...(signal && { signal }) };
+}
+
+function outcomeOf(memory: DenseMemory, cues: Cues, { similarity, separation }: Question, answer: Answer) {
   return {
-    similarity: question.similarity,
+    similarity,
+    soft: separation !== undefined,
     cues: cues.count,
-    label: share(right),
-    seconds,
-    operations: operations(memory, cues.count, 0),
-    shown: { images: patterns, right: right.slice(0, shown) },
+    label: share(rightLabels(answer.classes, memory.valueDim, cues)),
+    seconds: answer.seconds,
+    operations: answer.operations,
   };
+}
+
+function rowsOf(matrix: Float32Array, width: number, items: Uint32Array): Float32Array {
+  const rows = new Float32Array(items.length * width);
+  items.forEach((item, row) => rows.set(matrix.subarray(item * width, (item + 1) * width), row * width));
+  return rows;
 }
 
 /** Seconds of one query alone, the median of several. */
 export async function timeSingleQuery(memory: DenseMemory, cues: Cues, question: Question): Promise<number> {
-  const { similarity, separation, signal } = question;
-  const options = { similarity, separation, energy: false, ...(signal && { signal }) };
   const times: number[] = [];
   for (let row = 0; row < Math.min(cues.count, 31); ++row) {
     const query = cues.images.subarray(row * memory.dim, (row + 1) * memory.dim);
     const start = performance.now();
-    await memory.retrieve(query, options);
+    await ask(memory, query, question, 1);
     times.push((performance.now() - start) / 1000);
   }
   times.sort((a, b) => a - b);
   return times[times.length >> 1] ?? 0;
 }
 
-/** One pass: the scores of all items for each query, and the readout of the images or of the classes. */
-function operations({ count, dim, valueDim }: DenseMemory, queries: number, reads: 0 | 1): number {
-  const width = reads === 1 ? dim : valueDim;
-  return 2 * queries * count * (dim + width);
+/** Each pass scores all items for each query; the updates read out images, the last pass reads out classes. */
+function retrievalOperations({ count, dim, valueDim }: DenseMemory, queries: number, steps: number): number {
+  return 2 * queries * count * ((steps - 1) * (dim + dim) + (dim + valueDim));
 }
 
 function rightLabels(values: Float32Array, classes: number, { count, labels }: Cues): boolean[] {

@@ -15,6 +15,7 @@ export interface Limits {
 /** How fast one similarity is. */
 export interface Speed {
   readonly similarity: Similarity;
+  readonly soft: boolean;
   readonly queriesPerSecond: number;
   readonly gflops: number;
   readonly gflopsShare: number;
@@ -37,6 +38,7 @@ export function speedOf(batch: Outcome, singleQuerySeconds: number, memory: Dens
   const gbps = (memory.count * memory.dim * Float32Array.BYTES_PER_ELEMENT) / singleQuerySeconds / 1e9;
   return {
     similarity: batch.similarity,
+    soft: batch.soft,
     queriesPerSecond: batch.cues / batch.seconds,
     gflops,
     gflopsShare: gflops / limits.fmaGflops,

@@ -1,6 +1,6 @@
 /** The demo's results as tables, for the terminal and for the report. */
 import type { Calibration, Similarity } from '../index.js';
-import { formatCount, formatNumber, formatSeconds, formatShare } from '../cli/format.js';
+import { formatCount, formatNumber, formatSeconds, formatShare, shorten } from '../cli/format.js';
 import type { Neighbours } from './embeddings.js';
 import type { Outcome } from './evaluate.js';
 import type { Speed } from './speed.js';
@@ -28,7 +28,7 @@ export function sharpnessTable(sharpness: readonly Sharpness[]): Table {
   return {
     head: ['similarity', 'beta', 'stored images told apart', 'median gap'],
     rows: sharpness.map(({ similarity, calibration }) => {
-      if (calibration === undefined) return [similarity, NONE, 'none', NONE];
+      if (calibration === undefined) return [similarity, 'none suffices', 'none', NONE];
       const { beta, sample, unreachable, gaps } = calibration;
       const apart = `${formatCount(sample - unreachable)} of ${formatCount(sample)}`;
       return [similarity, formatNumber(beta), apart, formatNumber(gaps.median)];
@@ -40,9 +40,9 @@ export function recallTable(conditions: readonly ConditionResult[]): Table {
   return {
     head: ['cues', 'similarity', 'number', 'exact recall', 'right source', 'right class'],
     rows: conditions.flatMap(({ title, outcomes }) =>
-      outcomes.map(({ similarity, cues, exact, source, label }) => [
+      outcomes.map(({ similarity, soft, cues, exact, source, label }) => [
         title,
-        similarity,
+        nameOf(similarity, soft),
         formatCount(cues),
         exact === undefined ? NONE : formatShare(exact),
         source === undefined ? NONE : formatShare(source),
@@ -56,7 +56,7 @@ export function speedTable(speeds: readonly Speed[]): Table {
   return {
     head: ['similarity', 'batch: queries/s', 'GFLOP/s', 'of peak', 'one query', 'GB/s', 'of peak'],
     rows: speeds.map((speed) => [
-      speed.similarity,
+      nameOf(speed.similarity, speed.soft),
       formatCount(Math.round(speed.queriesPerSecond)),
       formatNumber(speed.gflops),
       formatShare(speed.gflopsShare),
@@ -67,9 +67,13 @@ export function speedTable(speeds: readonly Speed[]): Table {
   };
 }
 
+function nameOf(similarity: Similarity, soft: boolean): string {
+  return soft ? similarity : `${similarity} (nearest)`;
+}
+
 export function neighbourTable({ neighbours }: Neighbours): Table {
   return {
     head: ['document', 'cosine (search)', 'weight (association)'],
-    rows: neighbours.map(({ title, cosine, weight }) => [title, cosine.toFixed(3), formatShare(weight)]),
+    rows: neighbours.map(({ title, cosine, weight }) => [shorten(title, 70), cosine.toFixed(3), formatShare(weight)]),
   };
 }
