@@ -64,7 +64,7 @@ async function loadAddon(): Promise<Pick<Diagnosis, 'addon' | 'devices'>> {
     const { devices } = await loadLibrary();
     return { addon: { path: file, loaded: true }, devices: devices() };
   } catch (error) {
-    return { addon: { path: file, loaded: false, problem: (error as Error).message }, devices: [] };
+    return { addon: { path: file, loaded: false, problem: (error as Error).message.trim() }, devices: [] };
   }
 }
 
