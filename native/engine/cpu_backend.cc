@@ -83,7 +83,11 @@ class CpuPass final : public Pass {
   }
 
   size_t strands() const override { return strands_.size(); }
-  size_t merges() const override { return plan_.ranges > 1 ? plan_.groups : 0; }
+  // Merges go by query group and part of its answer; the number of parts is that of the first group, the
+  // largest.
+  size_t merges() const override {
+    return plan_.ranges > 1 ? plan_.groups * strands_.front().fold->parts() : 0;
+  }
 
   Slice run_slice(size_t index) override {
     Strand& strand = strands_[index];
@@ -107,19 +111,21 @@ class CpuPass final : public Pass {
   }
 
   // Ranges are merged in their order, so the rounding is always the same.
-  Status merge(size_t group) override {
-    Strand& first = strands_[group];
+  Status merge(size_t index) override {
+    StrandFold& first = *strands_[index % plan_.groups].fold;
+    const size_t part = index / plan_.groups;
+    if (part >= first.parts()) return {};
     for (uint64_t range = 1; range < plan_.ranges; ++range) {
-      Strand& next = strands_[range * plan_.groups + group];
-      first.fold->absorb(*next.fold);
-      next.fold.reset();
+      first.absorb(*strands_[range * plan_.groups + index % plan_.groups].fold, part);
     }
-    return finish(first);
+    return first.finish(part);
   }
 
  private:
+  // The strand alone is the whole answer of its group.
   Status finish(Strand& strand) {
-    Status status = strand.fold->finish();
+    Status status;
+    for (size_t part = 0; part < strand.fold->parts() && status.ok(); ++part) status = strand.fold->finish(part);
     strand.fold.reset();
     return status;
   }

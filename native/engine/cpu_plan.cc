@@ -5,7 +5,8 @@
 namespace engram::engine {
 namespace {
 
-constexpr uint64_t kMaxStrands = 64;            // enough for every machine's threads to find work
+constexpr uint64_t kMaxRowStrands = 64;         // enough for every machine's threads to find work
+constexpr uint64_t kMaxPanelStrands = 32;       // fewer: each holds and merges a whole group's answers
 constexpr uint64_t kStateBudget = 8ULL << 20;   // bytes of partial answers all strands may hold
 constexpr uint64_t kRowTileBytes = 16 << 10;    // rows layout: a tile is read twice, from L1
 constexpr uint64_t kPanelTileBytes = 256 << 10; // panel layout: a tile is read by every panel, from L2
@@ -30,7 +31,7 @@ size_t choose_tile_rows(const ScoreFold& op, bool rows_layout, size_t row_step) 
   return rows / row_step * row_step;
 }
 
-// Ranges: as many strands as kMaxStrands allows, as long as each has enough to read and the partial
+// Ranges: as many strands as the limits allow, as long as each has enough to read and the partial
 // answers stay within their budget.
 uint64_t choose_ranges(const ScoreFold& op, const CpuPlan& plan) {
   const uint64_t row_bytes = (op.dim + (op.read_keys ? 0 : plan.width)) * sizeof(float);
@@ -40,7 +41,7 @@ uint64_t choose_ranges(const ScoreFold& op, const CpuPlan& plan) {
   const uint64_t work_bytes = op.count * row_bytes * (plan.rows_layout ? 1 : plan.group_queries / 4 + 1);
   const uint64_t by_work = std::max<uint64_t>(1, work_bytes / kMinRangeBytes);
   const uint64_t by_state = std::max<uint64_t>(1, kStateBudget / std::max<uint64_t>(1, state));
-  const uint64_t by_strands = std::max<uint64_t>(1, kMaxStrands / plan.groups);
+  const uint64_t by_strands = std::max<uint64_t>(1, (plan.rows_layout ? kMaxRowStrands : kMaxPanelStrands) / plan.groups);
   return std::min({by_work, by_state, by_strands, ceil_div(op.count, plan.tile_rows)});
 }
 

@@ -95,14 +95,14 @@ void TopKFold::take_panel(const Panel& panel, float* scores, const TileRef& tile
   for (size_t i = 0; i < panel.count; ++i) tell(panel.first + i);
 }
 
-void TopKFold::absorb(StrandFold& next) {
+void TopKFold::absorb(StrandFold& next, size_t /*part*/) {
   TopKFold& other = static_cast<TopKFold&>(next);
   for (size_t i = 0; i < heaps_.size(); ++i) {
     for (const Candidate& candidate : other.heaps_[i]) offer(i, candidate);
   }
 }
 
-Status TopKFold::finish() {
+Status TopKFold::finish(size_t /*part*/) {
   for (size_t i = 0; i < heaps_.size(); ++i) {
     std::sort(heaps_[i].begin(), heaps_[i].end(), Better());
     std::copy(heaps_[i].begin(), heaps_[i].end(), operation_.top + (group_.first + i) * operation_.k);
@@ -131,14 +131,14 @@ void CandidateFold::take_panel(const Panel& panel, float* scores, const TileRef&
                  [this](size_t query, const Candidate& candidate) { found_[query].push_back(candidate); });
 }
 
-void CandidateFold::absorb(StrandFold& next) {
+void CandidateFold::absorb(StrandFold& next, size_t /*part*/) {
   CandidateFold& other = static_cast<CandidateFold&>(next);
   for (size_t i = 0; i < found_.size(); ++i) {
     found_[i].insert(found_[i].end(), other.found_[i].begin(), other.found_[i].end());
   }
 }
 
-Status CandidateFold::finish() {
+Status CandidateFold::finish(size_t /*part*/) {
   for (size_t i = 0; i < found_.size(); ++i) operation_.candidates[group_.first + i] = std::move(found_[i]);
   return {};
 }
@@ -162,12 +162,12 @@ void MinimumFold::take_panel(const Panel& panel, float* scores, const TileRef& t
   }
 }
 
-void MinimumFold::absorb(StrandFold& next) {
+void MinimumFold::absorb(StrandFold& next, size_t /*part*/) {
   const MinimumFold& other = static_cast<MinimumFold&>(next);
   for (size_t i = 0; i < minimum_.size(); ++i) minimum_[i] = std::min(minimum_[i], other.minimum_[i]);
 }
 
-Status MinimumFold::finish() {
+Status MinimumFold::finish(size_t /*part*/) {
   std::copy(minimum_.begin(), minimum_.end(), operation_.minimum + group_.first);
   return {};
 }

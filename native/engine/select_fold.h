@@ -24,8 +24,8 @@ class TopKFold final : public StrandFold {
 
   void take_row(size_t query, float* scores, const TileRef& tile, float tile_max) override;
   void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) override;
-  void absorb(StrandFold& next) override;
-  Status finish() override;
+  void absorb(StrandFold& next, size_t part) override;
+  Status finish(size_t part) override;
 
  private:
   void offer(size_t query, const Candidate& candidate);
@@ -47,8 +47,8 @@ class CandidateFold final : public StrandFold {
 
   void take_row(size_t query, float* scores, const TileRef& tile, float tile_max) override;
   void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) override;
-  void absorb(StrandFold& next) override;
-  Status finish() override;
+  void absorb(StrandFold& next, size_t part) override;
+  Status finish(size_t part) override;
 
  private:
   const ScoreFold& operation_;
@@ -65,8 +65,8 @@ class MinimumFold final : public StrandFold {
 
   void take_row(size_t query, float* scores, const TileRef& tile, float tile_max) override;
   void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) override;
-  void absorb(StrandFold& next) override;
-  Status finish() override;
+  void absorb(StrandFold& next, size_t part) override;
+  Status finish(size_t part) override;
 
  private:
   const ScoreFold& operation_;

@@ -77,34 +77,32 @@ void SoftmaxFold::take_panel(const Panel& panel, float* scores, const TileRef& t
   }
 }
 
-void SoftmaxFold::absorb(StrandFold& next) {
+void SoftmaxFold::absorb(StrandFold& next, size_t part) {
   SoftmaxFold& other = static_cast<SoftmaxFold&>(next);
-  for (const Panel& panel : panels_) {
-    float mine[kernels::kMaxPanelWidth];
-    float theirs[kernels::kMaxPanelWidth];
+  const Panel& panel = panels_[part];
+  float mine[kernels::kMaxPanelWidth];
+  float theirs[kernels::kMaxPanelWidth];
+  for (size_t i = 0; i < panel.width; ++i) {
+    const size_t lane = panel.first + i;
+    mine[i] = raise(max_[lane], other.max_[lane]);
+    theirs[i] = raise(other.max_[lane], max_[lane]);
+    sum_[lane] = sum_[lane] * mine[i] + other.sum_[lane] * theirs[i];
+  }
+  float* to = accumulator(panel);
+  const float* from = other.accumulator(panel);
+  for (size_t d = 0; d < width_; ++d) {
     for (size_t i = 0; i < panel.width; ++i) {
-      const size_t lane = panel.first + i;
-      mine[i] = raise(max_[lane], other.max_[lane]);
-      theirs[i] = raise(other.max_[lane], max_[lane]);
-      sum_[lane] = sum_[lane] * mine[i] + other.sum_[lane] * theirs[i];
-    }
-    float* to = accumulator(panel);
-    const float* from = other.accumulator(panel);
-    for (size_t d = 0; d < width_; ++d) {
-      for (size_t i = 0; i < panel.width; ++i) {
-        const size_t at = d * panel.width + i;
-        to[at] = to[at] * mine[i] + from[at] * theirs[i];
-      }
+      const size_t at = d * panel.width + i;
+      to[at] = to[at] * mine[i] + from[at] * theirs[i];
     }
   }
 }
 
-Status SoftmaxFold::finish() {
-  for (const Panel& panel : panels_) {
-    for (size_t lane = 0; lane < panel.count; ++lane) {
-      Status status = write_query(panel, lane, group_.first + panel.first + lane);
-      if (!status.ok()) return status;
-    }
+Status SoftmaxFold::finish(size_t part) {
+  const Panel& panel = panels_[part];
+  for (size_t lane = 0; lane < panel.count; ++lane) {
+    Status status = write_query(panel, lane, group_.first + panel.first + lane);
+    if (!status.ok()) return status;
   }
   return {};
 }

@@ -16,8 +16,9 @@ class SoftmaxFold final : public StrandFold {
 
   void take_row(size_t query, float* scores, const TileRef& tile, float tile_max) override;
   void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) override;
-  void absorb(StrandFold& next) override;
-  Status finish() override;
+  size_t parts() const override { return panels_.size(); }
+  void absorb(StrandFold& next, size_t part) override;
+  Status finish(size_t part) override;
 
  private:
   SoftmaxFold(const ScoreFold& operation, const CpuPlan& plan, const kernels::KernelTable& kernels,

@@ -48,10 +48,12 @@ class StrandFold {
   // Folds scores[j * panel.width + i] with the maximum of each lane. May overwrite the scores.
   virtual void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) = 0;
 
-  // Adds the answer over the items that follow this one's; `next` has the same type and group.
-  virtual void absorb(StrandFold& next) = 0;
-  // Writes the answers to the operation's outputs. kNonFinite or kRange when an answer is not finite.
-  virtual Status finish() = 0;
+  // Independent parts of the answer, for the two functions below: threads may take different ones.
+  virtual size_t parts() const { return 1; }
+  // Adds a part of the answer over the items that follow this one's; `next` has the same type and group.
+  virtual void absorb(StrandFold& next, size_t part) = 0;
+  // Writes a part of the answers to the operation's outputs. kNonFinite or kRange when one is not finite.
+  virtual Status finish(size_t part) = 0;
 };
 
 // What the strands of a pass tell each other. It may spare work, it never changes an answer.

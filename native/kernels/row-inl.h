@@ -6,6 +6,7 @@
 #define ENGRAM_KERNELS_ROW_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/exp2-inl.h"
@@ -21,6 +22,10 @@ namespace row {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 inline constexpr size_t kLanes = hn::MaxLanes(D());
+inline constexpr size_t kLine = 64 / sizeof(float);  // floats of a cache line
+// How far ahead keys are asked for, in floats: about one tile, so that the next tile is on its way while
+// this one is folded. Reading past the end of the memory is harmless in a prefetch.
+inline constexpr size_t kAhead = 16384 / sizeof(float);
 
 // out[r] = sum of the lanes of v[r], r < 4. Four sums by one tree of interleaved additions cost little more
 // than one; the order of the additions is the same for each.
@@ -89,6 +94,7 @@ HWY_INLINE void dots_rows(const float* HWY_RESTRICT keys, size_t dim, const floa
     HWY_UNROLL(16)
     for (size_t r = 0; r < kR; ++r) {
       const V x = hn::LoadU(d, keys + r * dim + k);
+      if (kLanes >= kLine || k % kLine == 0) hwy::Prefetch(keys + r * dim + k + kAhead);
       if constexpr (kNorms) square[r] = hn::MulAdd(x, x, square[r]);
       HWY_UNROLL(16)
       for (size_t i = 0; i < kQ; ++i) acc[i][r] = hn::MulAdd(x, q[i], acc[i][r]);
