@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { Calibration, DenseMemory, Similarity } from '../index.js';
-import { type CommonOptions, type Context, defineAction, loadLibrary, positiveNumber } from './command.js';
+import { type CommonOptions, type Context, defineAction, loadLibrary } from './command.js';
 import { Failure, UsageError } from './failure.js';
 import { formatBytes, formatCount, formatFacts, formatNumber } from './format.js';
 import { oneHot, readAllLabels } from './readers/labels.js';
@@ -43,8 +43,7 @@ export function addImport(program: Command): void {
       new Option('--calibrate [similarity]', 'calibrate the memory, so that retrieve needs no --beta')
         .choices(SIMILARITIES)
         .preset('euclidean'),
-    )
-    .option('--scale <factor>', 'multiply every pattern (default: 1/255 for the bytes of idx files, else 1)', positiveNumber);
+    );
   addReadOptions(command);
   defineAction<ImportOptions>(command, importFiles);
 }

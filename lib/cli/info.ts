@@ -1,6 +1,7 @@
 /** `engram info`: what a memory file holds. */
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { Calibration } from '../index.js';
 import { type CommonOptions, type Context, defineAction, loadLibrary } from './command.js';
 import { formatBytes, formatCount, formatFacts, formatNumber } from './format.js';
 
@@ -25,7 +26,10 @@ async function showInfo(context: Context, options: InfoOptions, [path = '']: rea
     const { count, liveCount, dim, valueDim, calibration, metadata, nativeBytes } = memory;
     const { size } = await stat(path);
     const result = {
-      memory: path, bytes: size, verified: verify, count, liveCount, dim, valueDim, nativeBytes, calibration, metadata,
+      memory: path,
+      bytes: size,
+      verified: verify,
+      ...{ count, liveCount, dim, valueDim, nativeBytes, calibration, metadata },
     };
     context.print(result, () =>
       formatFacts([
@@ -41,7 +45,7 @@ async function showInfo(context: Context, options: InfoOptions, [path = '']: rea
   }
 }
 
-function calibrationText({ beta, similarity, recall, sample, unreachable }: import('../index.js').Calibration): string {
+function calibrationText({ beta, similarity, recall, sample, unreachable }: Calibration): string {
   const told = sample - unreachable;
   return `beta ${formatNumber(beta)} (${similarity}, recall ${formatNumber(recall)}, ${told} of ${sample} items told apart)`;
 }

@@ -34,12 +34,13 @@ export function addRetrieve(program: Command): void {
     .argument('<queries>', 'queries (idx, idx.gz, npy, csv, safetensors)')
     .requiredOption('-o, --output <out.npy>', 'the readout, one row for each query')
     .option('--states <states.npy>', 'also write the final states of the queries (they differ when there are values)')
-    .addOption(new Option('--separation <function>', 'how similarities become weights').choices(['softmax']).default('softmax'))
-    .option('--beta <beta>', 'inverse temperature (default: as calibrated; calibrates where that is missing)', positiveNumber)
+    .addOption(
+      new Option('--separation <function>', 'how similarities become weights').choices(['softmax']).default('softmax'),
+    )
+    .option('--beta <beta>', 'inverse temperature (default: as calibrated; calibrates if need be)', positiveNumber)
     .option('--steps <n>', 'most updates', positiveInteger, 1)
     .addOption(similarityOption())
-    .option('--tolerance <t>', 'stop a query when its update changes no number by more', nonNegativeNumber, 0)
-    .option('--scale <factor>', 'multiply every query (default: 1/255 for the bytes of idx files, else 1)', positiveNumber);
+    .option('--tolerance <t>', 'stop a query when its update changes no number by more', nonNegativeNumber, 0);
   addReadOptions(command);
   defineAction<RetrieveOptions>(command, retrieve);
 }
@@ -58,7 +59,12 @@ async function retrieve(
     const start = performance.now();
     const retrieval = await context.withProgress('Retrieving', (onProgress) =>
       memory.retrieve(queries, {
-        separation: softmax({ beta }), similarity, steps, tolerance, signal: context.signal, onProgress,
+        separation: softmax({ beta }),
+        similarity,
+        steps,
+        tolerance,
+        signal: context.signal,
+        onProgress,
       }),
     );
     const seconds = (performance.now() - start) / 1000;
@@ -91,7 +97,8 @@ function report(context: Context, options: RetrieveOptions, { retrieval, beta, s
   const { output, similarity, separation } = options;
   const { energy, steps, converged } = retrieval;
   const lists = { energy: [...energy], steps: [...steps], converged: [...converged] };
-  const result = { output, states: options.states, queries: steps.length, separation, similarity, beta, seconds, ...lists };
+  const { states } = options;
+  const result = { output, states, queries: steps.length, separation, similarity, beta, seconds, ...lists };
   context.print(result, () => {
     const settled = converged.reduce((sum, one) => sum + one, 0);
     return formatFacts([

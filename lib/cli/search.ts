@@ -1,7 +1,7 @@
 /** `engram search`: the most similar items of each query in a file, exactly. */
 import type { Command } from 'commander';
 import type { SearchResult, Similarity } from '../index.js';
-import { type CommonOptions, type Context, defineAction, loadLibrary, positiveInteger, positiveNumber } from './command.js';
+import { type CommonOptions, type Context, defineAction, loadLibrary, positiveInteger } from './command.js';
 import { UsageError } from './failure.js';
 import { writeWhole } from './files.js';
 import { formatCount, formatFacts, formatSeconds } from './format.js';
@@ -27,8 +27,7 @@ export function addSearch(program: Command): void {
       '-o, --output <hits>',
       'hits.json: indices and scores; hits.npy: indices there, scores beside it in hits.scores.npy',
     )
-    .addOption(similarityOption())
-    .option('--scale <factor>', 'multiply every query (default: 1/255 for the bytes of idx files, else 1)', positiveNumber);
+    .addOption(similarityOption());
   addReadOptions(command);
   defineAction<SearchOptions>(command, search);
 }
@@ -75,7 +74,8 @@ async function writeHits(path: string, similarity: Similarity, hits: SearchResul
     return [path, scores];
   }
   const { k } = hits;
-  await writeWhole(path, `${JSON.stringify({ k, similarity, indices: rowsOf(hits.indices, k), scores: rowsOf(hits.scores, k) })}\n`);
+  const result = { k, similarity, indices: rowsOf(hits.indices, k), scores: rowsOf(hits.scores, k) };
+  await writeWhole(path, `${JSON.stringify(result)}\n`);
   return [path];
 }
 
