@@ -26,6 +26,9 @@ const entry = (shape: readonly unknown[], begin: number, end: number, dtype = 'F
 const file = (header: unknown, bytes: Uint8Array = data): Buffer =>
   safetensorsBytes(alignedHeader(JSON.stringify(header)), bytes);
 const raw = (header: string, bytes: Uint8Array = data): Buffer => safetensorsBytes(alignedHeader(header), bytes);
+/** An .npy file whose header has the keys of the format, with these values. */
+const npy = (descr: string, shape: string, bytes: Uint8Array = data, fortranOrder = 'False'): Buffer =>
+  npyBytes(`{'descr': ${descr}, 'fortran_order': ${fortranOrder}, 'shape': ${shape}, }`, bytes);
 
 const good = patternsFile(patterns, dim);
 const whole = JSON.stringify(entry([3, 4], 0, 48));
@@ -68,15 +71,20 @@ const HOSTILE: Record<string, Buffer> = {
   'offsets beyond 2^64': raw('{"patterns":{"dtype":"F32","shape":[3,4],"data_offsets":[0,36893488147419103232]}}'),
   'a shape that disagrees with the bytes': file({ patterns: entry([3, 5], 0, 48) }),
   'a shape with a negative size': file({ patterns: entry([-3, -4], 0, 48) }),
-  'a shape whose product overflows': raw('{"patterns":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}', Buffer.alloc(0)),
-  'a shape whose byte count overflows to what is there': raw('{"patterns":{"dtype":"F32","shape":[4611686018427387916,1],"data_offsets":[0,48]}}'),
+  'a shape whose product overflows': raw(
+    '{"patterns":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}',
+    Buffer.alloc(0),
+  ),
+  'a shape whose byte count overflows to what is there': raw(
+    '{"patterns":{"dtype":"F32","shape":[4611686018427387916,1],"data_offsets":[0,48]}}',
+  ),
   'a shape that is no list': raw('{"patterns":{"dtype":"F32","shape":12,"data_offsets":[0,48]}}'),
   'no shape': raw('{"patterns":{"dtype":"F32","data_offsets":[0,48]}}'),
   'no type': raw('{"patterns":{"shape":[3,4],"data_offsets":[0,48]}}'),
   'an unknown type': file({ patterns: entry([3, 4], 0, 48, 'F31') }),
   'an entry that is null': raw('{"patterns":null}'),
   'metadata that are not strings': raw(`{"__metadata__":{"a":1},"patterns":${whole}}`),
-  'misaligned data': safetensorsBytes(`${JSON.stringify({ patterns: entry([3, 4], 0, 48) })}`.padEnd(81), data),
+  'misaligned data': safetensorsBytes(JSON.stringify({ patterns: entry([3, 4], 0, 48) }).padEnd(81), data),
   'no tensor': file({}, Buffer.alloc(0)),
   'a tensor of another type': file({ patterns: entry([6], 0, 48, 'F64') }),
   'a matrix of another type': file({ patterns: entry([2, 3], 0, 48, 'F64') }),
@@ -90,18 +98,18 @@ const HOSTILE: Record<string, Buffer> = {
     Buffer.concat([data.subarray(0, 32), Buffer.from(BigUint64Array.of(0n, 2n).buffer)]),
   ),
   'npy: only the magic': npyBytes('', Buffer.alloc(0)).subarray(0, 6),
-  'npy: data cut off': npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", data.subarray(0, 40)),
-  'npy: trailing data': npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }", data),
-  'npy: Fortran order': npyBytes("{'descr': '<f4', 'fortran_order': True, 'shape': (3, 4), }", data),
-  'npy: big-endian': npyBytes("{'descr': '>f4', 'fortran_order': False, 'shape': (3, 4), }", data),
-  'npy: Python objects': npyBytes("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4), }", data),
-  'npy: records': npyBytes("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (12,), }", data),
-  'npy: Float64': npyBytes("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }", data),
-  'npy: a vector': npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (12,), }", data),
-  'npy: a shape that overflows': npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387916, 1), }", data),
-  'npy: a negative shape': npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (-3, -4), }", data),
-  'npy: version 9': Buffer.from(npyBytes("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", data)).fill(9, 6, 7),
-}; // prettier-ignore
+  'npy: data cut off': npy("'<f4'", '(3, 4)', data.subarray(0, 40)),
+  'npy: trailing data': npy("'<f4'", '(2, 4)'),
+  'npy: Fortran order': npy("'<f4'", '(3, 4)', data, 'True'),
+  'npy: big-endian': npy("'>f4'", '(3, 4)'),
+  'npy: Python objects': npy("'|O'", '(3, 4)'),
+  'npy: records': npy("[('a', '<f4')]", '(12,)'),
+  'npy: Float64': npy("'<f8'", '(2, 3)'),
+  'npy: a vector': npy("'<f4'", '(12,)'),
+  'npy: a shape that overflows': npy("'<f4'", '(4611686018427387916, 1)'),
+  'npy: a negative shape': npy("'<f4'", '(-3, -4)'),
+  'npy: version 9': npy("'<f4'", '(3, 4)').fill(9, 6, 7),
+};
 
 describe('hostile files', function () {
   this.timeout(60_000);
@@ -110,8 +118,7 @@ describe('hostile files', function () {
 
   it('a well-formed safetensors file and npy file open (what the others are variations of)', async () => {
     writeFileSync(path('good.safetensors'), good);
-    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
-    writeFileSync(path('good.npy'), npyBytes(header, data));
+    writeFileSync(path('good.npy'), npy("'<f4'", '(3, 4)'));
     for (const name of ['good.safetensors', 'good.npy']) {
       const memory = await DenseMemory.open(path(name));
       expect([memory.count, memory.dim, memory.valueDim]).to.deep.equal([3, 4, 4]);

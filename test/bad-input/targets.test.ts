@@ -97,7 +97,7 @@ describe('targets that cannot be written', function () {
     const controller = new AbortController();
     const saving = large.save(path, { signal: controller.signal });
     controller.abort('never mind');
-    const reason = await saving.then(() => undefined, (error: unknown) => error); // prettier-ignore
+    const reason = await saving.then(() => undefined, (error: unknown) => error);
     expect(reason).to.equal('never mind');
     // The rejection comes at once; a save of the same path afterwards finds the way clear.
     await memory.save(path);

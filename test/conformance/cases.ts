@@ -42,7 +42,7 @@ const SHAPES: readonly (readonly [count: number, dim: number, queries: number])[
   [500, 65, 127], [512, 128, 129], [1000, 3, 130], [1000, 1, 50], [1025, 96, 256], [2000, 20, 300],
   [300, 384, 12], [200, 768, 8], [150, 784, 20], [60, 1000, 3], [5, 4099, 2], [5000, 16, 1],
   [10000, 4, 2], [20000, 8, 1], [513, 40, 600], [40000, 2, 5], [9000, 64, 1], [3000, 128, 4],
-]; // prettier-ignore
+];
 
 const SIMILARITIES: readonly Similarity[] = ['euclidean', 'cosine', 'dot'];
 

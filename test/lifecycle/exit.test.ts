@@ -1,10 +1,10 @@
 /** A process that ends while jobs run ends as it was told to, without a crash. */
 import { expect } from 'chai';
-import { ended, start } from '../support/child.js';
+import { ended, start, type Ending } from '../support/child.js';
 
 const EXIT = new URL('./children/exit-mid-job.mjs', import.meta.url);
 
-async function run(way: string, delay: number): Promise<{ code: number | null; signal: string | null; output: string }> {
+async function run(way: string, delay: number): Promise<Ending & { output: string }> {
   const child = start(EXIT, [way, String(delay)], { execArgv: [], silent: true });
   let output = '';
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -47,7 +47,7 @@ describe('determinism over threads', function () {
           answers.push([
             recalled.patterns, recalled.values, recalled.energy, found.indices, found.scores,
             association.indices, association.weights, await memory.energy(queries, options),
-          ]); // prettier-ignore
+          ]);
         }
         for (const other of answers.slice(1)) {
           other.forEach((view, part) => expectSameBits(view, answers[0]![part]!, `part ${part}`));

@@ -27,7 +27,9 @@ export async function ended(child: ChildProcess): Promise<Ending> {
 export function firstMessage(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     child.once('message', resolve);
-    child.once('exit', (code, signal) => reject(new Error(`the process ended with ${code ?? signal}, without a message`)));
+    child.once('exit', (code, signal) => {
+      reject(new Error(`the process ended with ${code ?? signal}, without a message`));
+    });
   });
 }
 

@@ -100,7 +100,8 @@ export function similarity(
     squareDistance += difference * difference;
   }
   if (kind === 'dot') return product;
-  if (kind === 'euclidean') return -0.5 * squareDistance;
+  // Subtracted, so that distance 0 scores 0 and not -0.
+  if (kind === 'euclidean') return 0 - 0.5 * squareDistance;
   return squareNorm > 0 && norm(q) > 0 ? product / Math.sqrt(squareNorm) / norm(q) : 0;
 }
 
@@ -171,7 +172,7 @@ export function retrieve(stored: Stored, query: ArrayLike<number>, options: Soft
   return {
     state,
     readout: hetero
-      ? readout(weights(stored, kind, beta, state), stored.values!, stored.valueDim!)
+      ? readout(weights(stored, kind, beta, state), stored.values, stored.valueDim!)
       : state,
     energy: energy(stored, kind, beta, state),
     steps: taken + (hetero ? 1 : 0),

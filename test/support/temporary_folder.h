@@ -1,13 +1,13 @@
 // A folder of its own for a test, removed with all it holds.
 #pragma once
 
+#include <stdlib.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
-
-#include <stdlib.h>
 
 namespace engram::testing {
 
