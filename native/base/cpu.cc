@@ -30,8 +30,7 @@ std::string read_text(const std::string& path) {
 std::vector<std::string_view> words(std::string_view text) {
   constexpr std::string_view kSpace = " \t\n";
   std::vector<std::string_view> found;
-  for (size_t at = text.find_first_not_of(kSpace); at != text.npos;
-       at = text.find_first_not_of(kSpace, at)) {
+  for (size_t at = text.find_first_not_of(kSpace); at != text.npos; at = text.find_first_not_of(kSpace, at)) {
     const size_t end = std::min(text.find_first_of(kSpace, at), text.size());
     found.push_back(text.substr(at, end - at));
     at = end;
@@ -71,8 +70,8 @@ std::vector<std::string> enclosing_groups(std::string group) {
 }
 
 struct Limits {
-  unsigned cpus = 0;     // 0: none
-  size_t memory = 0;     // 0: none
+  unsigned cpus = 0;  // 0: none
+  size_t memory = 0;  // 0: none
 };
 
 Limits cgroup_limits() {
@@ -85,14 +84,15 @@ Limits cgroup_limits() {
   }
   for (const std::string& group : enclosing_groups(cgroup_path(membership, "cpu"))) {
     for (const char* const root : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"}) {
-      limits.cpus = tighter(limits.cpus,
-                            parse_cgroup_v1_quota(read_text(root + group + "/cpu.cfs_quota_us"),
-                                                  read_text(root + group + "/cpu.cfs_period_us")));
+      limits.cpus =
+          tighter(limits.cpus, parse_cgroup_v1_quota(read_text(root + group + "/cpu.cfs_quota_us"),
+                                                     read_text(root + group + "/cpu.cfs_period_us")));
     }
   }
   for (const std::string& group : enclosing_groups(cgroup_path(membership, "memory"))) {
-    limits.memory = tighter(limits.memory, parse_memory_limit(read_text(
-                                               "/sys/fs/cgroup/memory" + group + "/memory.limit_in_bytes")));
+    limits.memory =
+        tighter(limits.memory,
+                parse_memory_limit(read_text("/sys/fs/cgroup/memory" + group + "/memory.limit_in_bytes")));
   }
   return limits;
 }
@@ -153,8 +153,8 @@ CpuFacts read_facts() {
   CpuFacts facts;
   facts.model = parse_cpu_model(read_text("/proc/cpuinfo"));
   const unsigned present = affinity_count();
-  facts.usable_threads = std::max(
-      1u, tighter(present != 0 ? present : std::thread::hardware_concurrency(), limits.cpus));
+  facts.usable_threads =
+      std::max(1u, tighter(present != 0 ? present : std::thread::hardware_concurrency(), limits.cpus));
   facts.l1d_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 1, kL1dWhereUnknown);
   facts.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 2, kL2WhereUnknown);
   facts.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 3, 0);
@@ -194,8 +194,8 @@ std::string cgroup_path(const std::string& membership, const std::string& contro
     const size_t second = first == line.npos ? line.npos : line.find(':', first + 1);
     if (second == line.npos) continue;
     const std::string listed = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool matches = controller.empty() ? listed == ",,"
-                                            : listed.find("," + controller + ",") != listed.npos;
+    const bool matches =
+        controller.empty() ? listed == ",," : listed.find("," + controller + ",") != listed.npos;
     if (matches) return line.substr(second + 1);
   }
   return "";

@@ -7,12 +7,12 @@
 namespace engram {
 
 struct CpuFacts {
-  std::string model;          // e.g. "AMD EPYC 7543"; "unknown" where the system does not tell
-  unsigned usable_threads;    // min(affinity mask, cgroup v1/v2 quota rounded up), at least 1
-  size_t l1d_bytes;           // per core; 32 KiB where unknown
-  size_t l2_bytes;            // per core; 512 KiB where unknown
-  size_t l3_bytes;            // shared; 0 where unknown
-  size_t memory_bytes;        // physical memory, or the cgroup limit where that is lower
+  std::string model;        // e.g. "AMD EPYC 7543"; "unknown" where the system does not tell
+  unsigned usable_threads;  // min(affinity mask, cgroup v1/v2 quota rounded up), at least 1
+  size_t l1d_bytes;         // per core; 32 KiB where unknown
+  size_t l2_bytes;          // per core; 512 KiB where unknown
+  size_t l3_bytes;          // shared; 0 where unknown
+  size_t memory_bytes;      // physical memory, or the cgroup limit where that is lower
 };
 
 // Read once per process.

@@ -24,8 +24,8 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 // two ends are cut off.
 std::byte* map_huge(size_t bytes) noexcept {
   const size_t length = round_up(bytes, kHugePage);
-  void* const mapped = ::mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const mapped =
+      ::mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   std::byte* const first = static_cast<std::byte*>(mapped);
   const size_t misaligned = reinterpret_cast<uintptr_t>(first) % kHugePage;

@@ -91,16 +91,19 @@ class AssociationProgram final : public Program {
     for (uint64_t i = 0; i < batch_.count; ++i) {
       std::vector<engine::Candidate>& row = selected_[i];
       if (top_ > 0) {
-        row.assign(best_.begin() + static_cast<int64_t>(i * top_), best_.begin() + static_cast<int64_t>((i + 1) * top_));
+        row.assign(best_.begin() + static_cast<int64_t>(i * top_),
+                   best_.begin() + static_cast<int64_t>((i + 1) * top_));
       } else {
-        std::stable_sort(row.begin(), row.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+        std::stable_sort(row.begin(), row.end(),
+                         [](const auto& a, const auto& b) { return a.score > b.score; });
       }
       for (const engine::Candidate& candidate : row) {
         out_->indices.push_back(static_cast<uint32_t>(candidate.index));
         out_->weights.push_back(static_cast<float>(std::exp2(candidate.score - log2_partition(i))));
       }
       if (out_->indices.size() > std::numeric_limits<uint32_t>::max()) {
-        return {StatusCode::kShape, "the association has more than 4294967295 entries; use `top` or fewer queries"};
+        return {StatusCode::kShape,
+                "the association has more than 4294967295 entries; use `top` or fewer queries"};
       }
       out_->offsets.push_back(static_cast<uint32_t>(out_->indices.size()));
       row = {};
@@ -144,8 +147,7 @@ class Association final : public Operation {
 Result<Prepared> prepare_association(const Memory& memory, const float* queries, uint64_t count) {
   Result<Prepared> prepared = prepare(memory, queries, count, {});
   if (prepared.ok() && prepared.value().snapshot->count > std::numeric_limits<uint32_t>::max()) {
-    return Status(StatusCode::kShape, "the memory holds " +
-                                          std::to_string(prepared.value().snapshot->count) +
+    return Status(StatusCode::kShape, "the memory holds " + std::to_string(prepared.value().snapshot->count) +
                                           " items; results are 32-bit indices, at most 4294967295 items");
   }
   return prepared;
@@ -169,7 +171,8 @@ Status association_sync(std::shared_ptr<Memory> memory, const float* queries, ui
   Result<Prepared> prepared = prepare_association(*memory, queries, query_count);
   if (!prepared.ok()) return prepared.status();
   auto rows = std::make_shared<AssociationOutputs>();
-  Status status = run(std::move(prepared).value(), std::make_shared<Association>(options, top, rows), max_threads);
+  Status status =
+      run(std::move(prepared).value(), std::make_shared<Association>(options, top, rows), max_threads);
   if (status.ok()) out = std::move(*rows);
   return status;
 }

@@ -51,8 +51,8 @@ class BatchJob final : public runtime::Job {
 
   bool accepts(const Request& request, const Snapshot* snapshot, const Operation& operation) const {
     return !cancelled() && snapshot == snapshot_.get() && queries_ + request.count <= kMaxJointQueries &&
-           request.call.priority == options().priority &&
-           request.call.max_threads == options().max_threads && operation.same(*operation_);
+           request.call.priority == options().priority && request.call.max_threads == options().max_threads &&
+           operation.same(*operation_);
   }
   void add(const std::shared_ptr<Request>& request) {
     requests_.push_back(request);
@@ -196,8 +196,8 @@ class BatchJob final : public runtime::Job {
   const bool joinable_;
   uint64_t queries_;
   std::vector<std::shared_ptr<Request>> requests_;  // guarded by OpenBatches until begun
-  AlignedBuffer joint_;          // queries and outputs of several requests
-  std::vector<Column> columns_;  // outputs inside joint_
+  AlignedBuffer joint_;                             // queries and outputs of several requests
+  std::vector<Column> columns_;                     // outputs inside joint_
   std::unique_ptr<Program> program_;
   std::unique_ptr<engine::Pass> pass_;
   bool merging_ = false;

@@ -14,9 +14,9 @@
 namespace engram::dense {
 namespace {
 
-constexpr double kCoverage = 0.99;        // share of the sample that must reach the recall
-constexpr double kBracketWidth = 1.002;   // beta of an item is known to 0.2 %
-constexpr int kMaxRootPasses = 16;        // the bracket halves at least every other pass
+constexpr double kCoverage = 0.99;       // share of the sample that must reach the recall
+constexpr double kBracketWidth = 1.002;  // beta of an item is known to 0.2 %
+constexpr int kMaxRootPasses = 16;       // the bracket halves at least every other pass
 
 // `size` different live items, in rising order; the same for the same seed on every machine.
 std::vector<uint64_t> sample_items(const Snapshot& snapshot, uint64_t size, uint64_t seed) {
@@ -44,14 +44,14 @@ std::vector<uint64_t> sample_items(const Snapshot& snapshot, uint64_t size, uint
 // rises with beta, concave, between the lines of one rival and of live - 1 equal rivals.
 struct Root {
   uint64_t item = 0;
-  double self = 0;          // s(x_i, x_i)
-  double gap = 0;           // to the nearest rival
-  double low = 0, high = 0; // beta lies between
-  double excess_low = 0;    // log odds minus those wanted, at low: <= 0
-  double excess_high = 0;   // at high: >= 0
-  double beta = 0;          // where the next pass looks
+  double self = 0;           // s(x_i, x_i)
+  double gap = 0;            // to the nearest rival
+  double low = 0, high = 0;  // beta lies between
+  double excess_low = 0;     // log odds minus those wanted, at low: <= 0
+  double excess_high = 0;    // at high: >= 0
+  double beta = 0;           // where the next pass looks
   bool looked_low = false, looked_high = false;
-  int last_side = 0;        // Illinois: -1 low, 1 high moved last
+  int last_side = 0;  // Illinois: -1 low, 1 high moved last
 
   void begin(double wanted_log_odds, uint64_t rivals) {
     low = wanted_log_odds / gap;
@@ -114,9 +114,10 @@ class CalibrateProgram final : public Program {
       case Stage::kRoots: look(); break;
     }
     if (roots_.empty()) {
-      return Status(StatusCode::kRange,
-                    "no item of the sample can hold " + std::to_string(options_.recall) +
-                        " of its own association: each has a duplicate or a stronger rival under this similarity");
+      return Status(
+          StatusCode::kRange,
+          "no item of the sample can hold " + std::to_string(options_.recall) +
+              " of its own association: each has a duplicate or a stronger rival under this similarity");
     }
     if (!open_.empty() && passes_ < kMaxRootPasses) {
       weigh(pass);

@@ -53,7 +53,8 @@ Status check_extent(uint64_t rows, uint64_t dim) {
 
 std::string print_float(float value) {
   char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;  // shortest that reads back the same
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;  // shortest that reads back the same
   return {buffer, end};
 }
 
@@ -91,12 +92,11 @@ Status read_calibration(const std::map<std::string, std::string>& metadata, Memo
   if (metadata.find("engram.calibration.beta") == metadata.end()) return {};
   Calibration c;
   const auto similarity = metadata.find("engram.calibration.similarity");
-  const bool read = read_number(metadata, "beta", c.beta) && read_number(metadata, "recall", c.recall) &&
-                    read_number(metadata, "sample", c.sample) &&
-                    read_number(metadata, "unreachable", c.unreachable) &&
-                    read_number(metadata, "gap_min", c.gap_min) &&
-                    read_number(metadata, "gap_median", c.gap_median) &&
-                    read_number(metadata, "gap_max", c.gap_max) && similarity != metadata.end();
+  const bool read =
+      read_number(metadata, "beta", c.beta) && read_number(metadata, "recall", c.recall) &&
+      read_number(metadata, "sample", c.sample) && read_number(metadata, "unreachable", c.unreachable) &&
+      read_number(metadata, "gap_min", c.gap_min) && read_number(metadata, "gap_median", c.gap_median) &&
+      read_number(metadata, "gap_max", c.gap_max) && similarity != metadata.end();
   if (!read || !(c.beta > 0)) return format_error("the calibration in the file's metadata is damaged");
   for (const Similarity candidate : {Similarity::kEuclidean, Similarity::kCosine, Similarity::kDot}) {
     if (similarity->second != similarity_name(candidate)) continue;
@@ -129,7 +129,8 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   }
   const auto version = file.metadata.find("engram.version");
   if (version != file.metadata.end() && version->second != kVersion) {
-    return format_error("the file has version " + version->second + " of engram's layout; this build reads version 1");
+    return format_error("the file has version " + version->second +
+                        " of engram's layout; this build reads version 1");
   }
   Result<const TensorEntry*> found = find_patterns(file);
   if (!found.ok()) return found.status();
@@ -138,7 +139,8 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   if (!status.ok()) return status;
 
   const TensorEntry* values = patterns.name == "patterns" ? file.find("values") : nullptr;
-  if (values != nullptr && (!is_matrix(*values) || values->shape[0] != patterns.shape[0] || values->shape[1] == 0)) {
+  if (values != nullptr &&
+      (!is_matrix(*values) || values->shape[0] != patterns.shape[0] || values->shape[1] == 0)) {
     return format_error("tensor 'values' is not an F32 matrix with as many rows as 'patterns' has");
   }
   if (verify) {
@@ -146,7 +148,8 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
     if (!status.ok()) return status;
   }
 
-  Result<std::shared_ptr<Memory>> memory = Memory::create(patterns.shape[1], values != nullptr ? values->shape[1] : 0);
+  Result<std::shared_ptr<Memory>> memory =
+      Memory::create(patterns.shape[1], values != nullptr ? values->shape[1] : 0);
   if (!memory.ok()) return memory.status();
   OpenedMemory opened{.memory = std::move(memory).value(), .metadata = {}, .mapped_bytes = mapping->size()};
   status = opened.memory->adopt(reinterpret_cast<const float*>(patterns.data),
@@ -193,7 +196,8 @@ std::vector<uint64_t> removed_indices(const Snapshot& snapshot) {
   return indices;
 }
 
-TensorSource matrix_source(const Snapshot& snapshot, const char* name, const float* Block::*rows, size_t width) {
+TensorSource matrix_source(const Snapshot& snapshot, const char* name, const float* Block::* rows,
+                           size_t width) {
   TensorSource source{.name = name, .dtype = Dtype::kF32, .shape = {snapshot.count, width}, .pieces = {}};
   for (const Block& block : snapshot.blocks) {
     source.pieces.push_back(std::as_bytes(std::span(block.*rows, block.rows * width)));
@@ -212,24 +216,30 @@ Result<OpenedMemory> open_memory(const std::string& path, bool verify) {
   return Status(opened.status().code(), "'" + path + "': " + opened.status().message());
 }
 
-Status save_memory(const Memory& memory, const std::string& path, const std::map<std::string, std::string>& metadata,
+Status save_memory(const Memory& memory, const std::string& path,
+                   const std::map<std::string, std::string>& metadata,
                    const std::function<bool(uint64_t done, uint64_t total)>& keep_going) {
   const std::shared_ptr<const Snapshot> snapshot = memory.snapshot();
-  if (snapshot->count == 0) return {StatusCode::kShape, "the memory holds no items; there is nothing to save"};
+  if (snapshot->count == 0)
+    return {StatusCode::kShape, "the memory holds no items; there is nothing to save"};
   std::map<std::string, std::string> entries = metadata;
   entries["engram.kind"] = "dense";
   entries["engram.version"] = kVersion;
-  if (const std::optional<Calibration> calibration = memory.calibration()) write_calibration(*calibration, entries);
+  if (const std::optional<Calibration> calibration = memory.calibration())
+    write_calibration(*calibration, entries);
 
   std::vector<TensorSource> tensors;
   std::vector<uint64_t> removed;
   if (snapshot->live < snapshot->count) {
     removed = removed_indices(*snapshot);
-    tensors.push_back(
-        {.name = "removed", .dtype = Dtype::kU64, .shape = {removed.size()}, .pieces = {std::as_bytes(std::span(removed))}});
+    tensors.push_back({.name = "removed",
+                       .dtype = Dtype::kU64,
+                       .shape = {removed.size()},
+                       .pieces = {std::as_bytes(std::span(removed))}});
   }
   tensors.push_back(matrix_source(*snapshot, "patterns", &Block::keys, snapshot->dim));
-  if (snapshot->hetero) tensors.push_back(matrix_source(*snapshot, "values", &Block::values, snapshot->value_dim));
+  if (snapshot->hetero)
+    tensors.push_back(matrix_source(*snapshot, "values", &Block::values, snapshot->value_dim));
   return storage::write_safetensors(path, tensors, entries, /*checksums=*/true, keep_going);
 }
 

@@ -14,8 +14,8 @@
 namespace engram::dense {
 
 struct OpenedMemory {
-  std::shared_ptr<Memory> memory;                // mapped, nothing is read but the header
-  std::map<std::string, std::string> metadata;   // the caller's own entries (no "engram." ones)
+  std::shared_ptr<Memory> memory;               // mapped, nothing is read but the header
+  std::map<std::string, std::string> metadata;  // the caller's own entries (no "engram." ones)
   uint64_t mapped_bytes = 0;
 };
 

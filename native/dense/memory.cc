@@ -1,12 +1,11 @@
 #include "dense/memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <string>
 
 #include "base/memory.h"
-#include "kernels/dispatch.h"
 
 namespace engram::dense {
 
@@ -18,37 +17,60 @@ struct Memory::Arena {
   uint64_t capacity = 0;
   uint64_t used = 0;
 
+  static Result<std::shared_ptr<Arena>> allocate(uint64_t capacity, size_t dim, size_t separate_values);
   size_t bytes() const { return keys.size() + values.size(); }
 };
 
-namespace {
-
-constexpr size_t kSmallestArena = 256 << 10;  // bytes of keys
-
-Status explain_row(const float* data, uint64_t rows, size_t width, const char* what) {
-  for (uint64_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < width; ++c) {
-      const float x = data[r * width + c];
-      if (std::isfinite(x)) continue;
-      return {StatusCode::kNonFinite, std::string(what) + " " + std::to_string(r) + " has " + std::to_string(x) +
-                                          " at position " + std::to_string(c) + "; every element must be finite"};
-    }
-  }
-  return {};
+Result<std::shared_ptr<Memory::Arena>> Memory::Arena::allocate(uint64_t capacity, size_t dim,
+                                                               size_t separate_values) {
+  auto arena = std::make_shared<Arena>();
+  arena->capacity = capacity;
+  Result<AlignedBuffer> keys = AlignedBuffer::allocate(capacity * dim * sizeof(float));
+  if (!keys.ok()) return keys.status();
+  arena->keys = std::move(keys).value();
+  Result<AlignedBuffer> values = AlignedBuffer::allocate(capacity * separate_values * sizeof(float));
+  if (!values.ok()) return values.status();
+  arena->values = std::move(values).value();
+  return arena;
 }
 
-// Copies, then checks the copy: a shared source may be written meanwhile.
-Status copy_finite(float* to, const float* from, uint64_t rows, size_t width, const char* what) {
-  std::memcpy(to, from, rows * width * sizeof(float));
-  if (kernels::active().all_finite(to, rows * width)) return {};
-  return explain_row(to, rows, width, what);
+namespace {
+
+constexpr size_t kSmallestArena = 256 << 10;  // bytes
+
+// Names the first element that is not finite. Precondition: there is one.
+Status explain_nonfinite(const float* data, size_t width, const char* what) {
+  uint64_t at = 0;
+  while (std::isfinite(data[at])) ++at;
+  return {StatusCode::kNonFinite, std::string(what) + " " + std::to_string(at / width) + " has " +
+                                      std::to_string(data[at]) + " at position " +
+                                      std::to_string(at % width) + "; every element must be finite"};
+}
+
+// Copies and checks in one pass; each element is read once, since a shared source may be written meanwhile.
+Status copy_finite(float* __restrict to, const float* __restrict from, uint64_t rows, size_t width,
+                   const char* what) {
+  uint32_t carries = 0;
+  for (uint64_t i = 0; i < rows * width; ++i) {
+    const auto bits = std::bit_cast<uint32_t>(from[i]);
+    to[i] = std::bit_cast<float>(bits);
+    // The exponent of infinities and NaNs is all ones: adding one to it carries into the sign bit.
+    carries |= (bits & 0x7FFFFFFFU) + 0x00800000U;
+  }
+  return carries >> 31 == 0 ? Status() : explain_nonfinite(to, width, what);
+}
+
+Status values_error(bool hetero) {
+  return {StatusCode::kShape, hetero ? "this memory stores values with its patterns; none were given"
+                                     : "this memory stores no values apart from its patterns"};
 }
 
 bool fits(uint64_t rows, size_t width) { return rows <= SIZE_MAX / sizeof(float) / width; }
 
 }  // namespace
 
-Memory::Memory(size_t dim, size_t value_dim, bool hetero) : dim_(dim), value_dim_(value_dim), hetero_(hetero) {
+Memory::Memory(size_t dim, size_t value_dim, bool hetero)
+    : dim_(dim), value_dim_(value_dim), hetero_(hetero) {
   auto empty = std::make_shared<Snapshot>();
   empty->dim = dim;
   empty->value_dim = value_dim;
@@ -62,11 +84,9 @@ Result<std::shared_ptr<Memory>> Memory::create(size_t dim, size_t value_dim) {
   return std::shared_ptr<Memory>(new Memory(dim, hetero ? value_dim : dim, hetero));
 }
 
-Status Memory::adopt(const float* keys, const float* values, uint64_t rows, std::shared_ptr<const void> owner) {
-  if ((values != nullptr) != hetero_) {
-    return {StatusCode::kShape, hetero_ ? "this memory stores values with its patterns; none were given"
-                                        : "this memory stores no values apart from its patterns"};
-  }
+Status Memory::adopt(const float* keys, const float* values, uint64_t rows,
+                     std::shared_ptr<const void> owner) {
+  if ((values != nullptr) != hetero_) return values_error(hetero_);
   if (rows == 0) return {};
   const std::lock_guard<std::mutex> lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_);
@@ -81,73 +101,66 @@ Status Memory::adopt(const float* keys, const float* values, uint64_t rows, std:
   return {};
 }
 
-Result<uint64_t> Memory::append(const float* keys, const float* values, uint64_t rows) {
-  if ((values != nullptr) != hetero_) {
-    return Status(StatusCode::kShape, hetero_ ? "this memory stores values with its patterns; none were given"
-                                              : "this memory stores no values apart from its patterns");
+// The open arena where it has room, else a new one of at least twice its size.
+Result<std::shared_ptr<Memory::Arena>> Memory::arena_for(uint64_t rows) const {
+  if (open_arena_ != nullptr && open_arena_->capacity - open_arena_->used >= rows) return open_arena_;
+  const size_t separate_values = hetero_ ? value_dim_ : 0;
+  if (!fits(rows, dim_) || (hetero_ && !fits(rows, value_dim_))) {
+    return Status(StatusCode::kOutOfMemory, std::to_string(rows) + " rows exceed the address space");
   }
+  const uint64_t smallest = kSmallestArena / sizeof(float) / (dim_ + separate_values);
+  const uint64_t doubled = open_arena_ != nullptr ? 2 * open_arena_->capacity : smallest;
+  if (doubled > rows && fits(doubled, dim_) && fits(doubled, value_dim_)) {
+    Result<std::shared_ptr<Arena>> roomy = Arena::allocate(doubled, dim_, separate_values);
+    if (roomy.ok()) return roomy;
+  }
+  return Arena::allocate(rows, dim_, separate_values);  // just enough, where there is no memory for more
+}
+
+Result<uint64_t> Memory::append(const float* keys, const float* values, uint64_t rows) {
+  if ((values != nullptr) != hetero_) return values_error(hetero_);
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t first = snapshot_->count;
   if (rows == 0) return first;
-  if (!fits(rows, std::max(dim_, value_dim_))) {
-    return Status(StatusCode::kOutOfMemory, std::to_string(rows) + " rows exceed the address space");
-  }
-  if (open_arena_ == nullptr || open_arena_->capacity - open_arena_->used < rows) {
-    const uint64_t smallest = std::max<uint64_t>(1, kSmallestArena / (dim_ * sizeof(float)));
-    const uint64_t doubled = open_arena_ == nullptr ? smallest : open_arena_->capacity * 2;
-    auto arena = std::make_shared<Arena>();
-    arena->capacity = std::max({rows, smallest, fits(doubled, std::max(dim_, value_dim_)) ? doubled : rows});
-    Result<AlignedBuffer> key_rows = AlignedBuffer::allocate(arena->capacity * dim_ * sizeof(float));
-    if (!key_rows.ok()) return key_rows.status();
-    arena->keys = std::move(key_rows).value();
-    if (hetero_) {
-      Result<AlignedBuffer> value_rows = AlignedBuffer::allocate(arena->capacity * value_dim_ * sizeof(float));
-      if (!value_rows.ok()) return value_rows.status();
-      arena->values = std::move(value_rows).value();
-    }
-    native_bytes_ += arena->bytes();
-    open_arena_ = std::move(arena);
-  }
+  Result<std::shared_ptr<Arena>> found = arena_for(rows);
+  if (!found.ok()) return found.status();
+  const std::shared_ptr<Arena> arena = std::move(found).value();
 
-  Arena& arena = *open_arena_;
-  float* key_rows = arena.keys.as<float>() + arena.used * dim_;
+  // Behind the rows that any snapshot sees: nobody reads here yet.
+  float* const key_rows = arena->keys.as<float>() + arena->used * dim_;
+  float* const value_rows = hetero_ ? arena->values.as<float>() + arena->used * value_dim_ : key_rows;
   Status status = copy_finite(key_rows, keys, rows, dim_, "pattern");
+  if (status.ok() && hetero_) status = copy_finite(value_rows, values, rows, value_dim_, "value");
   if (!status.ok()) return status;
-  const float* value_rows = key_rows;
-  if (hetero_) {
-    float* to = arena.values.as<float>() + arena.used * value_dim_;
-    status = copy_finite(to, values, rows, value_dim_, "value");
-    if (!status.ok()) return status;
-    value_rows = to;
-  }
 
   auto next = std::make_shared<Snapshot>(*snapshot_);
-  if (arena.used > 0 && !next->blocks.empty() && next->blocks.back().owner == open_arena_) {
+  if (!next->blocks.empty() && next->blocks.back().owner == arena) {
     next->blocks.back().rows += rows;  // the rows lie right behind the last block's
   } else {
     next->blocks.push_back(
-        {.keys = key_rows, .values = value_rows, .first = first, .rows = rows, .owner = open_arena_});
+        {.keys = key_rows, .values = value_rows, .first = first, .rows = rows, .owner = arena});
   }
-  arena.used += rows;
   next->count += rows;
   next->live += rows;
   snapshot_ = std::move(next);
+  arena->used += rows;
+  if (open_arena_ != arena) native_bytes_ += arena->bytes();
+  open_arena_ = arena;
   return first;
 }
 
 Result<uint64_t> Memory::remove(std::span<const uint64_t> indices) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (const uint64_t index : indices) {
-    if (index >= snapshot_->count) {
-      return Status(StatusCode::kRange, "index " + std::to_string(index) + " is out of range; the memory has " +
-                                            std::to_string(snapshot_->count) + " items");
-    }
-  }
   auto bits = snapshot_->removed ? std::make_shared<std::vector<uint64_t>>(*snapshot_->removed)
                                  : std::make_shared<std::vector<uint64_t>>();
   bits->resize((snapshot_->count + 63) / 64);
   uint64_t removed = 0;
   for (const uint64_t index : indices) {
+    if (index >= snapshot_->count) {
+      return Status(StatusCode::kRange, "index " + std::to_string(index) +
+                                            " is out of range; the memory has " +
+                                            std::to_string(snapshot_->count) + " items");
+    }
     const uint64_t bit = uint64_t{1} << (index % 64);
     if (((*bits)[index / 64] & bit) != 0) continue;
     (*bits)[index / 64] |= bit;

@@ -30,7 +30,8 @@ struct Snapshot {
   size_t dim = 0;
   size_t value_dim = 0;
   bool hetero = false;  // values are a matrix of their own
-  // Bit i set: item i was removed. nullptr: nothing was. At least count bits.
+  // Bit i set: item i was removed. nullptr: nothing was. May have fewer than count bits:
+  // items stored since the last removal are not removed.
   std::shared_ptr<const std::vector<uint64_t>> removed;
 
   bool is_removed(uint64_t i) const {
@@ -42,11 +43,11 @@ enum class Similarity : uint8_t { kEuclidean, kCosine, kDot };
 
 // How sharp the memory is; the result of calibrate().
 struct Calibration {
-  float beta = 0;                 // smallest beta at which 99 % of the sample hold >= recall of themselves
+  float beta = 0;  // smallest beta at which 99 % of the sample hold >= recall of themselves
   Similarity similarity = Similarity::kEuclidean;
-  float recall = 0;               // the share asked for
-  uint32_t sample = 0;            // items looked at
-  uint32_t unreachable = 0;       // of these: with a duplicate or a stronger rival, no beta reaches recall
+  float recall = 0;          // the share asked for
+  uint32_t sample = 0;       // items looked at
+  uint32_t unreachable = 0;  // of these: with a duplicate or a stronger rival, no beta reaches recall
   float gap_min = 0, gap_median = 0, gap_max = 0;  // s(x_i, x_i) - max_{j != i} s(x_i, x_j) over the sample
 };
 
@@ -59,8 +60,7 @@ class Memory {
 
   // Takes rows where they lie; `owner` keeps them alive. `values` must be null exactly when the
   // memory is auto-associative. No element is read.
-  Status adopt(const float* keys, const float* values, uint64_t rows,
-               std::shared_ptr<const void> owner);
+  Status adopt(const float* keys, const float* values, uint64_t rows, std::shared_ptr<const void> owner);
   // Copies rows into arenas whose size doubles; rows already stored stay where they are.
   // kNonFinite (naming row and column), kOutOfMemory; nothing is stored then. Returns the index of
   // the first new item.
@@ -80,8 +80,9 @@ class Memory {
   void set_calibration(const Calibration& calibration);
 
  private:
-  Memory(size_t dim, size_t value_dim, bool hetero);
   struct Arena;
+  Memory(size_t dim, size_t value_dim, bool hetero);
+  Result<std::shared_ptr<Arena>> arena_for(uint64_t rows) const;
 
   const size_t dim_;
   const size_t value_dim_;

@@ -28,19 +28,19 @@ struct Separation {
 struct RetrieveOptions {
   Separation separation;
   Similarity similarity = Similarity::kEuclidean;
-  uint32_t steps = 1;     // most updates, >= 1
-  float tolerance = 0;    // a query stops when its update's max-norm change is <= tolerance
-  bool energy = true;     // false: energies are not computed (saves one scoring pass)
+  uint32_t steps = 1;   // most updates, >= 1
+  float tolerance = 0;  // a query stops when its update's max-norm change is <= tolerance
+  bool energy = true;   // false: energies are not computed (saves one scoring pass)
   bool operator==(const RetrieveOptions&) const = default;
 };
 
 // Caller-owned results of Q queries.
 struct RetrieveOutputs {
-  float* patterns = nullptr;      // Q x dim: final state
-  float* values = nullptr;        // Q x value_dim for a hetero-associative memory, else null
-  float* energy = nullptr;        // Q; null when energies are off
-  uint32_t* steps = nullptr;      // Q: updates taken; the value readout of a hetero memory is the last
-  uint8_t* converged = nullptr;   // Q: 1 when the last change of state was <= tolerance
+  float* patterns = nullptr;     // Q x dim: final state
+  float* values = nullptr;       // Q x value_dim for a hetero-associative memory, else null
+  float* energy = nullptr;       // Q; null when energies are off
+  uint32_t* steps = nullptr;     // Q: updates taken; the value readout of a hetero memory is the last
+  uint8_t* converged = nullptr;  // Q: 1 when the last change of state was <= tolerance
 };
 
 struct SearchOutputs {
@@ -55,7 +55,8 @@ struct AssociationOutputs {
   std::vector<float> weights;
 };
 
-using Done = std::function<void(const Status&)>;  // exactly once, on a pool thread (or the caller's in *_sync)
+using Done =
+    std::function<void(const Status&)>;  // exactly once, on a pool thread (or the caller's in *_sync)
 
 // A handle on a request under way. Dropping it does not cancel.
 class Ticket {
@@ -86,8 +87,8 @@ Status search_sync(std::shared_ptr<Memory> memory, const float* queries, uint64_
 
 // Energies of the queries as they are (no update). energy: Q.
 Result<std::shared_ptr<Ticket>> energy(std::shared_ptr<Memory> memory, const float* queries,
-                                       uint64_t query_count, const RetrieveOptions& options,
-                                       float* energy, runtime::CallOptions call, Done done);
+                                       uint64_t query_count, const RetrieveOptions& options, float* energy,
+                                       runtime::CallOptions call, Done done);
 Status energy_sync(std::shared_ptr<Memory> memory, const float* queries, uint64_t query_count,
                    const RetrieveOptions& options, float* energy, unsigned max_threads = 0);
 
@@ -105,16 +106,15 @@ Status association_sync(std::shared_ptr<Memory> memory, const float* queries, ui
 struct CalibrateOptions {
   Similarity similarity = Similarity::kEuclidean;
   uint32_t sample = 512;  // items looked at, cut to the live items
-  float recall = 0.9F;     // in (0.5, 1)
-  uint64_t seed = 0;       // of the sample
+  float recall = 0.9F;    // in (0.5, 1)
+  uint64_t seed = 0;      // of the sample
 };
 // Finds the calibration and keeps it with the memory (set_calibration). `out` must live until done.
 // kRange when no item of the sample can reach `recall` (all are duplicates).
-Result<std::shared_ptr<Ticket>> calibrate(std::shared_ptr<Memory> memory,
-                                          const CalibrateOptions& options,
-                                          std::shared_ptr<Calibration> out,
-                                          runtime::CallOptions call, Done done);
-Status calibrate_sync(std::shared_ptr<Memory> memory, const CalibrateOptions& options,
-                      Calibration& out, unsigned max_threads = 0);
+Result<std::shared_ptr<Ticket>> calibrate(std::shared_ptr<Memory> memory, const CalibrateOptions& options,
+                                          std::shared_ptr<Calibration> out, runtime::CallOptions call,
+                                          Done done);
+Status calibrate_sync(std::shared_ptr<Memory> memory, const CalibrateOptions& options, Calibration& out,
+                      unsigned max_threads = 0);
 
 }  // namespace engram::dense

@@ -78,7 +78,8 @@ void prepare_queries(Similarity similarity, float* queries, uint64_t count, size
 }
 
 double exact_similarity(Similarity similarity, const float* q, const float* x, size_t dim) {
-  if (similarity == Similarity::kEuclidean) return 0.0 - 0.5 * square_distance(q, x, dim);  // +0 for a perfect match
+  if (similarity == Similarity::kEuclidean)
+    return 0.0 - 0.5 * square_distance(q, x, dim);  // +0 for a perfect match
   const double product = dot(q, x, dim);
   if (similarity == Similarity::kDot) return product;
   const double norms = std::sqrt(square_norm(q, dim)) * std::sqrt(square_norm(x, dim));

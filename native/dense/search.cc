@@ -56,7 +56,8 @@ class SearchProgram final : public Program {
     hits_.clear();
     for (uint32_t r = 0; r < k_; ++r) {
       const uint64_t item = top_[query * k_ + r].index;
-      const double exact = exact_similarity(similarity_, batch_.queries + query * dim, memory_.key(item), dim);
+      const double exact =
+          exact_similarity(similarity_, batch_.queries + query * dim, memory_.key(item), dim);
       hits_.push_back({static_cast<float>(exact), item});
     }
     std::sort(hits_.begin(), hits_.end());

@@ -15,8 +15,8 @@ float max_change(const float* a, const float* b, size_t dim) {
 
 }  // namespace
 
-void describe_softmax(engine::ScoreFold& pass, const ScoredMemory& memory, const Batch& batch,
-                      uint64_t count, Similarity similarity, const float* scale, double* lse) {
+void describe_softmax(engine::ScoreFold& pass, const ScoredMemory& memory, const Batch& batch, uint64_t count,
+                      Similarity similarity, const float* scale, double* lse) {
   pass = memory.pass();
   pass.term = key_term(similarity);
   pass.queries = batch.queries;
@@ -34,8 +34,7 @@ Updates::Updates(const Batch& batch, const RetrieveOptions& options, uint32_t st
 }
 
 Status Updates::begin() {
-  Result<AlignedBuffer> buffer =
-      AlignedBuffer::allocate(batch_.count * batch_.snapshot->dim * sizeof(float));
+  Result<AlignedBuffer> buffer = AlignedBuffer::allocate(batch_.count * batch_.snapshot->dim * sizeof(float));
   if (!buffer.ok()) return buffer.status();
   updated_ = std::move(buffer).value();
   active_.resize(batch_.count);

@@ -44,7 +44,7 @@ class Updates {
 
 // A readout pass over the keys for the first `count` of the batch's queries as prepared; the caller sets
 // where the readout goes.
-void describe_softmax(engine::ScoreFold& pass, const ScoredMemory& memory, const Batch& batch,
-                      uint64_t count, Similarity similarity, const float* scale, double* lse);
+void describe_softmax(engine::ScoreFold& pass, const ScoredMemory& memory, const Batch& batch, uint64_t count,
+                      Similarity similarity, const float* scale, double* lse);
 
 }  // namespace engram::dense

@@ -19,9 +19,9 @@ class Pass {
   virtual ~Pass() = default;
   virtual size_t strands() const = 0;
   struct Slice {
-    bool ended = false;    // the strand has no further slice
-    uint64_t work = 0;     // scores computed: rows x queries
-    Status status;         // a failure ends the pass
+    bool ended = false;  // the strand has no further slice
+    uint64_t work = 0;   // scores computed: rows x queries
+    Status status;       // a failure ends the pass
   };
   virtual Slice run_slice(size_t strand) = 0;
   virtual size_t merges() const = 0;
@@ -29,7 +29,7 @@ class Pass {
 };
 
 struct DeviceFacts {
-  std::string id;    // "cpu", "cuda:0"
+  std::string id;  // "cpu", "cuda:0"
   std::string name;
   bool available = false;
   std::string reason;  // why it is not available

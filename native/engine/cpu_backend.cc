@@ -16,8 +16,8 @@ namespace {
 
 // Working memory of one thread: the scores of a tile and what the keys add to them.
 struct Scratch {
-  float* scores = nullptr;      // tile rows x queries of the rows layout or width of a panel
-  float* norms = nullptr;       // tile rows, as the following
+  float* scores = nullptr;  // tile rows x queries of the rows layout or width of a panel
+  float* norms = nullptr;   // tile rows, as the following
   float* multiplier = nullptr;
   float* bias = nullptr;
 
@@ -30,8 +30,8 @@ struct Scratch {
 
  private:
   void allocate() {
-    constexpr size_t kScores = std::max(kMaxPanelTileRows * kernels::kMaxPanelWidth,
-                                        kMaxRowTileRows * kernels::kMaxRowQueries);
+    constexpr size_t kScores =
+        std::max(kMaxPanelTileRows * kernels::kMaxPanelWidth, kMaxRowTileRows * kernels::kMaxRowQueries);
     constexpr size_t kTerms = std::max(kMaxPanelTileRows, kMaxRowTileRows);
     Result<AlignedBuffer> result = AlignedBuffer::allocate((kScores + 3 * kTerms) * sizeof(float));
     if (!result.ok()) return;
@@ -61,7 +61,7 @@ struct Strand {
   uint64_t next = 0;  // first item not yet folded
   uint64_t end = 0;
   std::unique_ptr<StrandFold> fold;
-  AlignedBuffer panels;      // packed queries, then scales lane by lane; panels layout only
+  AlignedBuffer panels;  // packed queries, then scales lane by lane; panels layout only
   std::vector<Panel> layout;
 };
 
@@ -99,7 +99,8 @@ class CpuPass final : public Pass {
     slice.work = (stop - strand.next) * strand.group.count;
     while (slice.status.ok() && strand.next < stop) {
       const TileRef tile = next_tile(strand.next, stop);
-      slice.status = plan_.rows_layout ? fold_rows(strand, tile, *scratch) : fold_panels(strand, tile, *scratch);
+      slice.status =
+          plan_.rows_layout ? fold_rows(strand, tile, *scratch) : fold_panels(strand, tile, *scratch);
       strand.next += tile.rows;
     }
     slice.ended = !slice.status.ok() || strand.next == strand.end;
@@ -125,7 +126,8 @@ class CpuPass final : public Pass {
   // The strand alone is the whole answer of its group.
   Status finish(Strand& strand) {
     Status status;
-    for (size_t part = 0; part < strand.fold->parts() && status.ok(); ++part) status = strand.fold->finish(part);
+    for (size_t part = 0; part < strand.fold->parts() && status.ok(); ++part)
+      status = strand.fold->finish(part);
     strand.fold.reset();
     return status;
   }
@@ -201,8 +203,9 @@ class CpuPass final : public Pass {
       prefetch_part(ahead.keys, ahead.rows * op_.dim * sizeof(float), p, strand.layout.size());
       float max[kernels::kMaxPanelWidth];
       std::fill_n(max, panel.width, -FLT_MAX);
-      finite = kernels_.panel_scores(keys, packed + panel.first * op_.dim, panel.width, scratch.multiplier,
-                                     scratch.bias, packed + lanes * op_.dim + panel.first, scratch.scores, max);
+      finite =
+          kernels_.panel_scores(keys, packed + panel.first * op_.dim, panel.width, scratch.multiplier,
+                                scratch.bias, packed + lanes * op_.dim + panel.first, scratch.scores, max);
       if (finite) strand.fold->take_panel(panel, scratch.scores, tile, max);
     }
     return finite ? Status() : explain_non_finite(op_, tile);

@@ -5,15 +5,15 @@
 namespace engram::engine {
 namespace {
 
-constexpr uint64_t kMaxRowStrands = 64;         // enough for every machine's threads to find work
-constexpr uint64_t kMaxPanelStrands = 32;       // fewer: each holds and merges a whole group's answers
-constexpr uint64_t kStateBudget = 8ULL << 20;   // bytes of partial answers all strands may hold
-constexpr uint64_t kRowTileBytes = 16 << 10;    // rows layout: a tile is read twice, from L1
-constexpr uint64_t kPanelTileBytes = 256 << 10; // panel layout: a tile is read by every panel, from L2
-constexpr uint64_t kGroupBytes = 256 << 10;     // packed queries of a group: they stay in L2
-constexpr uint64_t kMinRangeBytes = 256 << 10;  // below that a strand is not worth a thread
-constexpr uint64_t kSliceBytes = 8ULL << 20;    // about 1 ms of reading
-constexpr uint64_t kSliceFlops = 60'000'000;    // about 1 ms of arithmetic on a slow core
+constexpr uint64_t kMaxRowStrands = 64;          // enough for every machine's threads to find work
+constexpr uint64_t kMaxPanelStrands = 32;        // fewer: each holds and merges a whole group's answers
+constexpr uint64_t kStateBudget = 8ULL << 20;    // bytes of partial answers all strands may hold
+constexpr uint64_t kRowTileBytes = 16 << 10;     // rows layout: a tile is read twice, from L1
+constexpr uint64_t kPanelTileBytes = 256 << 10;  // panel layout: a tile is read by every panel, from L2
+constexpr uint64_t kGroupBytes = 256 << 10;      // packed queries of a group: they stay in L2
+constexpr uint64_t kMinRangeBytes = 256 << 10;   // below that a strand is not worth a thread
+constexpr uint64_t kSliceBytes = 8ULL << 20;     // about 1 ms of reading
+constexpr uint64_t kSliceFlops = 60'000'000;     // about 1 ms of arithmetic on a slow core
 
 uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 uint64_t round_up(uint64_t a, uint64_t step) { return ceil_div(a, step) * step; }
@@ -41,7 +41,8 @@ uint64_t choose_ranges(const ScoreFold& op, const CpuPlan& plan) {
   const uint64_t work_bytes = op.count * row_bytes * (plan.rows_layout ? 1 : plan.group_queries / 4 + 1);
   const uint64_t by_work = std::max<uint64_t>(1, work_bytes / kMinRangeBytes);
   const uint64_t by_state = std::max<uint64_t>(1, kStateBudget / std::max<uint64_t>(1, state));
-  const uint64_t by_strands = std::max<uint64_t>(1, (plan.rows_layout ? kMaxRowStrands : kMaxPanelStrands) / plan.groups);
+  const uint64_t by_strands =
+      std::max<uint64_t>(1, (plan.rows_layout ? kMaxRowStrands : kMaxPanelStrands) / plan.groups);
   return std::min({by_work, by_state, by_strands, ceil_div(op.count, plan.tile_rows)});
 }
 
@@ -51,8 +52,7 @@ CpuPlan make_cpu_plan(const ScoreFold& op, const kernels::KernelTable& kernels) 
   CpuPlan plan;
   plan.width = op.fold == Fold::kReadout ? (op.read_keys ? op.dim : op.value_dim) : 0;
   plan.rows_layout = op.query_count <= kernels::kMaxRowQueries;
-  plan.group_queries =
-      plan.rows_layout ? op.query_count : choose_group(op, kernels.panel_widths[1]);
+  plan.group_queries = plan.rows_layout ? op.query_count : choose_group(op, kernels.panel_widths[1]);
   plan.groups = ceil_div(op.query_count, plan.group_queries);
   plan.tile_rows = choose_tile_rows(op, plan.rows_layout, kernels.row_step);
   plan.ranges = choose_ranges(op, plan);

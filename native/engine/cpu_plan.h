@@ -16,14 +16,14 @@ inline constexpr size_t kMaxRowTileRows = 512;    // rows layout
 inline constexpr size_t kMaxPanelTileRows = 128;  // panels layout
 
 struct CpuPlan {
-  bool rows_layout = false;     // lanes over dimensions (few queries) instead of over queries
-  uint64_t group_queries = 0;   // queries a strand answers together
+  bool rows_layout = false;    // lanes over dimensions (few queries) instead of over queries
+  uint64_t group_queries = 0;  // queries a strand answers together
   uint64_t groups = 0;
-  uint64_t range_rows = 0;      // items a strand reads; a multiple of tile_rows but for the last
+  uint64_t range_rows = 0;  // items a strand reads; a multiple of tile_rows but for the last
   uint64_t ranges = 0;
-  size_t tile_rows = 0;         // items scored before they are folded
-  uint64_t slice_rows = 0;      // items of one slice, a multiple of tile_rows
-  size_t width = 0;             // of the readout; 0 where the fold has none
+  size_t tile_rows = 0;     // items scored before they are folded
+  uint64_t slice_rows = 0;  // items of one slice, a multiple of tile_rows
+  size_t width = 0;         // of the readout; 0 where the fold has none
 
   uint64_t strands() const { return groups * ranges; }
 };

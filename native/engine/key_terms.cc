@@ -27,7 +27,8 @@ bool all_finite(const float* values, size_t count) {
 
 }  // namespace
 
-bool key_terms(const ScoreFold& operation, const TileRef& tile, float* norms, float* multiplier, float* bias) {
+bool key_terms(const ScoreFold& operation, const TileRef& tile, float* norms, float* multiplier,
+               float* bias) {
   bool finite = true;
   switch (operation.term) {
     case KeyTerm::kNone:

@@ -60,15 +60,15 @@ struct ScoreFold {
   const float* scale = nullptr;
 
   Fold fold = Fold::kLogSumExp;
-  double* lse = nullptr;             // kLogSumExp, kReadout: query_count
-  bool read_keys = true;             // kReadout: read out keys (width dim), else values
-  size_t value_dim = 0;              // kReadout with read_keys == false
-  float* readout = nullptr;          // kReadout: query_count x width
-  uint32_t k = 0;                    // kTopK: 1 <= k <= live items
-  Candidate* top = nullptr;          // kTopK: query_count x k
-  const float* threshold = nullptr;  // kCandidates: query_count
+  double* lse = nullptr;                         // kLogSumExp, kReadout: query_count
+  bool read_keys = true;                         // kReadout: read out keys (width dim), else values
+  size_t value_dim = 0;                          // kReadout with read_keys == false
+  float* readout = nullptr;                      // kReadout: query_count x width
+  uint32_t k = 0;                                // kTopK: 1 <= k <= live items
+  Candidate* top = nullptr;                      // kTopK: query_count x k
+  const float* threshold = nullptr;              // kCandidates: query_count
   std::vector<Candidate>* candidates = nullptr;  // kCandidates: query_count vectors
-  float* minimum = nullptr;          // kMinimum: query_count
+  float* minimum = nullptr;                      // kMinimum: query_count
 };
 
 }  // namespace engram::engine

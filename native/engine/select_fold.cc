@@ -89,8 +89,9 @@ void TopKFold::take_row(size_t query, float* scores, const TileRef& tile, float 
 
 void TopKFold::take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) {
   for (size_t i = 0; i < panel.count; ++i) learn(panel.first + i);
-  const bool any = for_each_above(kernels_, panel, scores, tile, tile_max, &threshold_[panel.first],
-                                  [this](size_t query, const Candidate& candidate) { offer(query, candidate); });
+  const bool any =
+      for_each_above(kernels_, panel, scores, tile, tile_max, &threshold_[panel.first],
+                     [this](size_t query, const Candidate& candidate) { offer(query, candidate); });
   if (!any) return;
   for (size_t i = 0; i < panel.count; ++i) tell(panel.first + i);
 }

@@ -25,8 +25,8 @@ std::vector<Panel> one_lane_panels(size_t queries) {
 
 }  // namespace
 
-SoftmaxFold::SoftmaxFold(const ScoreFold& operation, const CpuPlan& plan,
-                         const kernels::KernelTable& kernels, QueryGroup group)
+SoftmaxFold::SoftmaxFold(const ScoreFold& operation, const CpuPlan& plan, const kernels::KernelTable& kernels,
+                         QueryGroup group)
     : operation_(operation),
       kernels_(kernels),
       group_(group),
@@ -61,8 +61,7 @@ void SoftmaxFold::take_row(size_t query, float* scores, const TileRef& tile, flo
   }
 }
 
-void SoftmaxFold::take_panel(const Panel& panel, float* scores, const TileRef& tile,
-                             const float* tile_max) {
+void SoftmaxFold::take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) {
   float rescale[kernels::kMaxPanelWidth];
   float sum[kernels::kMaxPanelWidth];
   float* max = &max_[panel.first];

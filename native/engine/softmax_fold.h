@@ -31,8 +31,8 @@ class SoftmaxFold final : public StrandFold {
   const ScoreFold& operation_;
   const kernels::KernelTable& kernels_;
   const QueryGroup group_;
-  const size_t width_;          // of the readout, 0 for log-sum-exp alone
-  std::vector<Panel> panels_;   // in the rows layout: one panel of width 1 for each query
+  const size_t width_;         // of the readout, 0 for log-sum-exp alone
+  std::vector<Panel> panels_;  // in the rows layout: one panel of width 1 for each query
   // Per lane. Scores are in units of log 2. The sum is a double: each tile's sum is a Float32, their
   // total may span millions of tiles.
   std::vector<float> max_;

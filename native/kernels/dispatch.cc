@@ -67,8 +67,7 @@ std::vector<const KernelTable*> runnable() {
   }
 #endif
 #if HWY_TARGETS & HWY_AVX2
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi2")) {
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
     tables.push_back(&N_AVX2::table());
   }
 #endif
@@ -128,7 +127,8 @@ Result<const KernelTable*> table_for(const std::string& isa) {
     if (isa == table->isa) return table;
     available += (available.empty() ? "" : ", ") + std::string(table->isa);
   }
-  return Status(StatusCode::kRange, "instruction set '" + isa + "' is not available; available: " + available);
+  return Status(StatusCode::kRange,
+                "instruction set '" + isa + "' is not available; available: " + available);
 }
 
 const std::string& dispatch_warning() { return choice().warning; }

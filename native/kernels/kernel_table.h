@@ -31,7 +31,7 @@ struct Tile {
 };
 
 struct KernelTable {
-  const char* isa;      // name as ENGRAM_ISA spells it
+  const char* isa;         // name as ENGRAM_ISA spells it
   size_t row_step;         // panel kernels work on this many rows at a time; other heights waste some
   size_t panel_widths[2];  // narrow, wide: queries per panel; a batch takes wide panels, and a narrow
                            // one where the rest fits
@@ -72,8 +72,8 @@ struct KernelTable {
 
   // scores[j] <- scale * (multiplier[j] * scores[j] + bias[j]); *max = their maximum, at least *max.
   // Returns false when a dot product was not finite. multiplier or bias may be null (1, 0).
-  bool (*row_scores)(float* scores, size_t rows, const float* multiplier, const float* bias,
-                     float scale, float* max);
+  bool (*row_scores)(float* scores, size_t rows, const float* multiplier, const float* bias, float scale,
+                     float* max);
 
   // scores <- 2^(scores - max), 0 below 2^-126; returns their sum.
   float (*row_exp)(float* scores, size_t rows, float max);

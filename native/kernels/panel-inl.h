@@ -73,8 +73,7 @@ HWY_INLINE void score_rows(const float* HWY_RESTRICT keys, size_t dim, const flo
     HWY_UNROLL(16)
     for (size_t v = 0; v < kV; ++v) {
       check = hn::MulAdd(acc[r][v], hn::Zero(d), check);
-      const V s = hn::Mul(hn::MulAdd(acc[r][v], multiplier, bias),
-                          hn::LoadU(d, e.scale + v * kLanes));
+      const V s = hn::Mul(hn::MulAdd(acc[r][v], multiplier, bias), hn::LoadU(d, e.scale + v * kLanes));
       hn::StoreU(s, d, e.scores + (row * kV + v) * kLanes);
       max[v] = hn::Max(max[v], s);
     }
@@ -83,8 +82,8 @@ HWY_INLINE void score_rows(const float* HWY_RESTRICT keys, size_t dim, const flo
 
 // The last rows % kRows rows, by a tile of just that height.
 template <size_t kR, size_t kV>
-HWY_INLINE void score_rest(size_t rest, const float* keys, size_t dim, const float* panel,
-                           size_t first_row, const Epilogue& e, V (&max)[kV], V& check) {
+HWY_INLINE void score_rest(size_t rest, const float* keys, size_t dim, const float* panel, size_t first_row,
+                           const Epilogue& e, V (&max)[kV], V& check) {
   if constexpr (kR > 0) {
     if (rest == kR) {
       score_rows<kR, kV>(keys, dim, panel, first_row, e, max, check);
@@ -104,8 +103,7 @@ HWY_INLINE bool scores(Tile keys, const float* panel, const Epilogue& e, float* 
   for (; row + kRows <= keys.rows; row += kRows) {
     score_rows<kRows, kV>(keys.data + row * keys.dim, keys.dim, panel, row, e, max, check);
   }
-  score_rest<kRows - 1, kV>(keys.rows - row, keys.data + row * keys.dim, keys.dim, panel, row, e, max,
-                            check);
+  score_rest<kRows - 1, kV>(keys.rows - row, keys.data + row * keys.dim, keys.dim, panel, row, e, max, check);
   for (size_t v = 0; v < kV; ++v) hn::StoreU(max[v], d, tile_max + v * kLanes);
   return hn::AllTrue(d, hn::Eq(check, check));
 }
@@ -193,8 +191,8 @@ HWY_INLINE void readout(Tile values, const float* weights, const float* rescale,
     readout_dims<kRows, kV>(values.data + dim, values.rows, values.dim, weights, factor,
                             accumulator + dim * kV * kLanes);
   }
-  readout_rest<kRows - 1, kV>(values.dim - dim, values.data + dim, values.rows, values.dim, weights,
-                              factor, accumulator + dim * kV * kLanes);
+  readout_rest<kRows - 1, kV>(values.dim - dim, values.data + dim, values.rows, values.dim, weights, factor,
+                              accumulator + dim * kV * kLanes);
 }
 
 template <size_t kV>

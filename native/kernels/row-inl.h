@@ -42,7 +42,7 @@ HWY_INLINE void sum_lanes_of_four(const V (&v)[4], float* HWY_RESTRICT out) {
   const V blocks = hn::Add(hn::BitCast(d, low), hn::BitCast(d, high));
 #if HWY_TARGET == HWY_AVX3
   const hn::Half<D> half;
-  const hn::Half<hn::Half<D>> quarter;
+  const hn::Half<hn::Half<D> > quarter;
   const auto halves = hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
   hn::StoreU(hn::Add(hn::LowerHalf(quarter, halves), hn::UpperHalf(quarter, halves)), quarter, out);
 #elif HWY_TARGET == HWY_AVX2
@@ -203,8 +203,8 @@ inline void row_dots(Tile keys, const float* queries, size_t count, float* dots,
   }
 }
 
-inline bool row_scores(float* scores, size_t rows, const float* multiplier, const float* bias,
-                       float scale, float* max) {
+inline bool row_scores(float* scores, size_t rows, const float* multiplier, const float* bias, float scale,
+                       float* max) {
   const row::D d;
   const row::V factor = hn::Set(d, scale);
   row::V largest = hn::Set(d, *max);
@@ -224,8 +224,8 @@ inline bool row_scores(float* scores, size_t rows, const float* multiplier, cons
   for (; j < rows; ++j) {
     const float dot = scores[j];
     finite = finite && dot * 0.0F == 0.0F;
-    scores[j] = ((multiplier != nullptr ? dot * multiplier[j] : dot) +
-                 (bias != nullptr ? bias[j] : 0.0F)) * scale;
+    scores[j] =
+        ((multiplier != nullptr ? dot * multiplier[j] : dot) + (bias != nullptr ? bias[j] : 0.0F)) * scale;
     top = scores[j] > top ? scores[j] : top;
   }
   *max = top;
@@ -256,8 +256,7 @@ inline void row_readout(Tile values, const float* weights, float rescale, float*
   constexpr size_t kStrip = 8;
   size_t k = 0;
   for (; k + kStrip * row::kLanes <= values.dim; k += kStrip * row::kLanes) {
-    row::readout_strip<kStrip>(values.data + k, values.rows, values.dim, weights, rescale,
-                               accumulator + k);
+    row::readout_strip<kStrip>(values.data + k, values.rows, values.dim, weights, rescale, accumulator + k);
   }
   for (; k + row::kLanes <= values.dim; k += row::kLanes) {
     row::readout_strip<1>(values.data + k, values.rows, values.dim, weights, rescale, accumulator + k);

@@ -35,7 +35,8 @@ Result<TensorEntry> choose_tensor(const SafetensorsFile& file, const std::string
   if (chosen != nullptr) return *chosen;
   std::string present;
   for (const TensorEntry& tensor : file.tensors) present += (present.empty() ? "" : ", ") + tensor.name;
-  return Status(StatusCode::kFormat, "the file has no tensor '" + wanted + "'; it has " + (present.empty() ? "none" : present));
+  return Status(StatusCode::kFormat,
+                "the file has no tensor '" + wanted + "'; it has " + (present.empty() ? "none" : present));
 }
 
 // The array in the bytes of a .npy or safetensors file.

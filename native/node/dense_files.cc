@@ -30,8 +30,8 @@ class FileTicket final : public dense::Ticket {
 // `settle` and `progress` are the arguments at `at`. Returns the call's id.
 template <typename Call, typename Work>
 napi_value start(Arguments& arguments, size_t at, std::unique_ptr<Call> pending, Work work) {
-  auto& call = static_cast<Call&>(
-      arguments.environment().begin(std::move(pending), arguments[at], arguments[at + 1]));
+  auto& call =
+      static_cast<Call&>(arguments.environment().begin(std::move(pending), arguments[at], arguments[at + 1]));
   const Status started = runtime::run_on_file_thread(
       [&call, work = std::move(work), end = call.on_end()]() mutable { end(work(call)); });
   if (!started.ok()) {
@@ -92,10 +92,9 @@ napi_value open(napi_env env, napi_callback_info info) {
   std::string path = arguments.text(0);
   const bool verify = arguments.boolean(1);
   if (handle == nullptr || !arguments.ok()) return nullptr;
-  return start(arguments, 2, std::make_unique<OpenCall>(*handle),
-               [path = std::move(path), verify](OpenCall& call) {
-                 return open_into(call.opened, path, verify);
-               });
+  return start(
+      arguments, 2, std::make_unique<OpenCall>(*handle),
+      [path = std::move(path), verify](OpenCall& call) { return open_into(call.opened, path, verify); });
 }
 
 // openSync(path, verify): fills this handle; [facts, metadata, calibration].

@@ -52,7 +52,8 @@ void DenseMemory::define(Environment& environment, napi_value exports) {
 
 DenseMemory* DenseMemory::of(const Arguments& arguments) {
   void* data = nullptr;
-  if (napi_unwrap(arguments.env(), arguments.self(), &data) != napi_ok) throw_last_napi_error(arguments.env());
+  if (napi_unwrap(arguments.env(), arguments.self(), &data) != napi_ok)
+    throw_last_napi_error(arguments.env());
   return static_cast<DenseMemory*>(data);
 }
 

@@ -92,8 +92,8 @@ napi_value retrieve_sync(napi_env env, napi_callback_info info) {
   const Retrieval asked(call.arguments, call.memory());
   const auto threads = call.arguments.integer<unsigned>(Retrieval::kArguments);
   if (!call.arguments.ok()) return nullptr;
-  return undefined_or_throw(env, dense::retrieve_sync(call.handle->memory(), asked.queries.data(), asked.count,
-                                                      asked.options, asked.out, threads));
+  return undefined_or_throw(env, dense::retrieve_sync(call.handle->memory(), asked.queries.data(),
+                                                      asked.count, asked.options, asked.out, threads));
 }
 
 // search(queries, indices, scores, similarity, k, ...)
@@ -282,11 +282,11 @@ napi_value calibrate_sync(napi_env env, napi_callback_info info) {
 }  // namespace
 
 std::vector<napi_property_descriptor> dense_request_methods() {
-  return {method("retrieve", &retrieve),         method("retrieveSync", &retrieve_sync),
-          method("search", &search),             method("searchSync", &search_sync),
-          method("energy", &energy),             method("energySync", &energy_sync),
-          method("association", &association),   method("associationSync", &association_sync),
-          method("calibrate", &calibrate),       method("calibrateSync", &calibrate_sync)};
+  return {method("retrieve", &retrieve),       method("retrieveSync", &retrieve_sync),
+          method("search", &search),           method("searchSync", &search_sync),
+          method("energy", &energy),           method("energySync", &energy_sync),
+          method("association", &association), method("associationSync", &association_sync),
+          method("calibrate", &calibrate),     method("calibrateSync", &calibrate_sync)};
 }
 
 }  // namespace engram::node

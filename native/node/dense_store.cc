@@ -56,7 +56,8 @@ napi_value remove(napi_env env, napi_callback_info info) {
   const std::vector<uint64_t> indices(numbers.begin(), numbers.end());
   const Result<uint64_t> removed = call.memory().remove(indices);
   call.handle->report_bytes(env);
-  return removed.ok() ? number(env, static_cast<double>(removed.value())) : throw_status(env, removed.status());
+  return removed.ok() ? number(env, static_cast<double>(removed.value()))
+                      : throw_status(env, removed.status());
 }
 
 // nativeBytes(): bytes the memory allocated itself; 0 once disposed.

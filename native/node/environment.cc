@@ -22,16 +22,15 @@ Environment* Environment::create(napi_env env) {
   if (status == napi_ok) status = napi_add_env_cleanup_hook(env, &on_cleanup, environment.get());
   if (status == napi_ok) {
     status = napi_set_instance_data(
-        env, environment.get(),
-        [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
+        env, environment.get(), [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); },
+        nullptr);
   }
   if (status == napi_ok) return environment.release();
   throw_last_napi_error(env);
   return nullptr;
 }
 
-PendingCall& Environment::begin(std::unique_ptr<PendingCall> call, napi_value settle,
-                                napi_value progress) {
+PendingCall& Environment::begin(std::unique_ptr<PendingCall> call, napi_value settle, napi_value progress) {
   PendingCall& begun = *call;
   begun.id = ++last_id_;
   begun.mailbox = mailbox_.get();

@@ -36,7 +36,8 @@ void throw_last_napi_error(napi_env env) {
   napi_get_last_error_info(env, &info);
   napi_is_exception_pending(env, &pending);
   if (pending) return;
-  const char* message = info != nullptr && info->error_message != nullptr ? info->error_message : "unknown failure";
+  const char* message =
+      info != nullptr && info->error_message != nullptr ? info->error_message : "unknown failure";
   napi_throw_error(env, nullptr, message);
 }
 

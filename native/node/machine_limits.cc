@@ -46,8 +46,7 @@ napi_value limits_probe(napi_env env, napi_callback_info info) {
   if (!created.ok()) return throw_status(env, created.status());
   auto probe = std::make_unique<kernels::LimitsProbe>(std::move(created).value());
   napi_value function = nullptr;
-  if (napi_create_function(env, "measure", NAPI_AUTO_LENGTH, &measure, probe.get(), &function) !=
-          napi_ok ||
+  if (napi_create_function(env, "measure", NAPI_AUTO_LENGTH, &measure, probe.get(), &function) != napi_ok ||
       napi_add_finalizer(env, function, probe.get(), &free_probe, nullptr, nullptr) != napi_ok) {
     throw_last_napi_error(env);
     return nullptr;

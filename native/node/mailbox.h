@@ -33,7 +33,7 @@ struct Mail {
     PendingCall* call;
     News news;
   };
-  std::vector<Entry> entries;         // one for each call, in the order of their first news
+  std::vector<Entry> entries;          // one for each call, in the order of their first news
   std::vector<napi_ref> unreferenced;  // references nobody needs any more
 };
 
@@ -64,7 +64,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   void wake();
 
   std::mutex mutex_;
-  runtime::WakeSignal ended_;      // raised for a thread in close()
+  runtime::WakeSignal ended_;  // raised for a thread in close()
   bool closing_ = false;
   napi_threadsafe_function wake_;  // null once closed
   bool woken_ = false;             // the JavaScript thread was woken and has not come yet

@@ -54,8 +54,8 @@ unsigned Pool::threads() const noexcept { return scheduler_->threads(); }
 
 Status Pool::configure(unsigned threads) {
   if (threads < 1 || threads > kMaxThreads) {
-    return {StatusCode::kRange, "threads is " + std::to_string(threads) + "; it must be 1 to " +
-                                    std::to_string(kMaxThreads)};
+    return {StatusCode::kRange,
+            "threads is " + std::to_string(threads) + "; it must be 1 to " + std::to_string(kMaxThreads)};
   }
   scheduler_->resize(threads);
   return {};

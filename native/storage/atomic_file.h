@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -10,7 +11,9 @@
 namespace engram::storage {
 
 // Writes to a temporary file in the target's folder; commit() syncs it, renames it over the target and
-// syncs the folder. Dropped without commit, the temporary file is removed and the target untouched.
+// syncs the folder. Dropped without commit, the temporary file is removed and the target untouched; a
+// process killed in between leaves the target untouched and a file `.engram-<pid>-<random>.tmp` beside it.
+// A target that exists keeps its permissions, and a symbolic link to it stays a link.
 // All failures are kIo with errno (a full disk: ENOSPC).
 class AtomicFile {
  public:
@@ -19,7 +22,10 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&& other) noexcept;
   ~AtomicFile();
 
+  // Appends.
   Status write(std::span<const std::byte> bytes);
+  // Writes over bytes that were appended before: a header whose facts are known only at the end.
+  Status overwrite(uint64_t offset, std::span<const std::byte> bytes);
   Status commit();
 
  private:

@@ -1,5 +1,7 @@
 #include "storage/header_reader.h"
 
+#include <algorithm>
+
 namespace engram::storage {
 namespace {
 
@@ -24,12 +26,14 @@ void append_utf8(std::string& out, uint32_t code) {
 }  // namespace
 
 bool HeaderReader::complain(const std::string& message) {
-  if (status_.ok()) status_ = {StatusCode::kFormat, what_ + " at byte " + std::to_string(at_) + ": " + message};
+  if (status_.ok())
+    status_ = {StatusCode::kFormat, what_ + " at byte " + std::to_string(at_) + ": " + message};
   return false;
 }
 
 void HeaderReader::skip_space() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
     ++at_;
   }
 }
@@ -77,7 +81,9 @@ bool HeaderReader::escape(std::string& out) {
   if (at_ == text_.size()) return complain("string without end");
   const char c = text_[at_++];
   switch (c) {
-    case '"': case '\\': case '/': out += c; return true;
+    case '"':
+    case '\\':
+    case '/': out += c; return true;
     case 'b': out += '\b'; return true;
     case 'f': out += '\f'; return true;
     case 'n': out += '\n'; return true;
@@ -108,10 +114,14 @@ bool HeaderReader::code_unit(uint32_t& out) {
     if (at_ == text_.size()) return complain("string without end");
     const char c = text_[at_++];
     uint32_t digit = 0;
-    if (c >= '0' && c <= '9') digit = static_cast<uint32_t>(c - '0');
-    else if (c >= 'a' && c <= 'f') digit = static_cast<uint32_t>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F') digit = static_cast<uint32_t>(c - 'A' + 10);
-    else return complain("four hexadecimal digits must follow \\u");
+    if (c >= '0' && c <= '9')
+      digit = static_cast<uint32_t>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      digit = static_cast<uint32_t>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      digit = static_cast<uint32_t>(c - 'A' + 10);
+    else
+      return complain("four hexadecimal digits must follow \\u");
     out = out * 16 + digit;
   }
   return true;
@@ -159,11 +169,20 @@ bool is_utf8(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[i]);
     size_t length = 0;
     uint32_t code = 0;
-    if (lead < 0x80) { length = 1; code = lead; }
-    else if (lead >= 0xC2 && lead < 0xE0) { length = 2; code = lead & 0x1FU; }
-    else if (lead >= 0xE0 && lead < 0xF0) { length = 3; code = lead & 0x0FU; }
-    else if (lead >= 0xF0 && lead < 0xF5) { length = 4; code = lead & 0x07U; }
-    else return false;
+    if (lead < 0x80) {
+      length = 1;
+      code = lead;
+    } else if (lead >= 0xC2 && lead < 0xE0) {
+      length = 2;
+      code = lead & 0x1FU;
+    } else if (lead >= 0xE0 && lead < 0xF0) {
+      length = 3;
+      code = lead & 0x0FU;
+    } else if (lead >= 0xF0 && lead < 0xF5) {
+      length = 4;
+      code = lead & 0x07U;
+    } else
+      return false;
     if (length > text.size() - i) return false;
     for (size_t j = 1; j < length; ++j) {
       const auto next = static_cast<unsigned char>(text[i + j]);
@@ -176,6 +195,21 @@ bool is_utf8(std::string_view text) {
     i += length;
   }
   return true;
+}
+
+std::string quoted(std::string_view text) {
+  constexpr size_t kMost = 80;
+  std::string out = "'";
+  size_t length = std::min(text.size(), kMost);
+  // Cut between characters, not within one: 10xxxxxx continues a UTF-8 sequence.
+  while (length > 0 && length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U)
+    --length;
+  for (const char c : text.substr(0, length)) {
+    const auto code = static_cast<unsigned char>(c);
+    out += code < 0x20 || code == 0x7F ? '?' : c;
+  }
+  if (length < text.size()) out += "...";
+  return out + "'";
 }
 
 }  // namespace engram::storage

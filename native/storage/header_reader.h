@@ -53,4 +53,7 @@ class HeaderReader {
 // True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
 
+// A name from a file as it may stand in a message: in single quotes, on one line, cut where it is long.
+std::string quoted(std::string_view text);
+
 }  // namespace engram::storage

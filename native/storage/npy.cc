@@ -42,8 +42,8 @@ bool read_descr(HeaderReader& reader, Dtype& out) {
     out = descr.dtype;
     return true;
   }
-  return reader.complain("element type '" + text +
-                         "' is not supported; valid: little-endian integers and floats, bool");
+  return reader.complain("element type " + quoted(text) +
+                         " is not supported; valid: little-endian integers and floats, bool");
 }
 
 bool read_shape(HeaderReader& reader, std::vector<uint64_t>& out) {
@@ -74,9 +74,12 @@ bool read_dictionary(HeaderReader& reader, NpyArray& array, bool& fortran_order)
   while (!reader.accept('}')) {
     std::string key;
     if (!reader.python_string(key) || !reader.expect(':')) return false;
-    bool* seen = key == "descr" ? &has_descr : key == "fortran_order" ? &has_order : key == "shape" ? &has_shape : nullptr;
-    if (seen == nullptr) return reader.complain("unknown key '" + key + "'");
-    if (*seen) return reader.complain("key '" + key + "' occurs twice");
+    bool* seen = key == "descr"           ? &has_descr
+                 : key == "fortran_order" ? &has_order
+                 : key == "shape"         ? &has_shape
+                                          : nullptr;
+    if (seen == nullptr) return reader.complain("unknown key " + quoted(key));
+    if (*seen) return reader.complain("key " + quoted(key) + " occurs twice");
     *seen = true;
     const bool read = seen == &has_descr   ? read_descr(reader, array.dtype)
                       : seen == &has_order ? read_fortran_order(reader, fortran_order)
@@ -86,7 +89,8 @@ bool read_dictionary(HeaderReader& reader, NpyArray& array, bool& fortran_order)
     if (!reader.expect('}')) return false;
     break;
   }
-  if (!has_descr || !has_order || !has_shape) return reader.complain("descr, fortran_order or shape is missing");
+  if (!has_descr || !has_order || !has_shape)
+    return reader.complain("descr, fortran_order or shape is missing");
   reader.skip_space();
   return reader.at_end() || reader.complain("something follows the header's dictionary");
 }

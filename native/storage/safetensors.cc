@@ -38,7 +38,9 @@ constexpr std::array<DtypeFacts, 13> kDtypes = {{{Dtype::kBool, "BOOL", 1},
                                                  {Dtype::kI64, "I64", 8},
                                                  {Dtype::kU64, "U64", 8}}};
 
-Status format_error(std::string message) { return {StatusCode::kFormat, "safetensors: " + std::move(message)}; }
+Status format_error(std::string message) {
+  return {StatusCode::kFormat, "safetensors: " + std::move(message)};
+}
 
 struct ParsedEntry {
   TensorEntry tensor;
@@ -53,7 +55,8 @@ bool read_metadata(HeaderReader& reader, std::map<std::string, std::string>& met
     std::string name;
     std::string value;
     if (!reader.json_string(name) || !reader.expect(':') || !reader.json_string(value)) return false;
-    if (!metadata.emplace(name, value).second) return reader.complain("metadata '" + name + "' occurs twice");
+    if (!metadata.emplace(name, value).second)
+      return reader.complain("metadata " + quoted(name) + " occurs twice");
   } while (reader.accept(','));
   return reader.expect('}');
 }
@@ -77,7 +80,7 @@ bool read_dtype(HeaderReader& reader, Dtype& out) {
     out = facts.dtype;
     return true;
   }
-  return reader.complain("unknown dtype '" + name + "'");
+  return reader.complain("unknown dtype " + quoted(name));
 }
 
 bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
@@ -88,9 +91,12 @@ bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
   do {
     std::string field;
     if (!reader.json_string(field) || !reader.expect(':')) return false;
-    bool* seen = field == "dtype" ? &has_dtype : field == "shape" ? &has_shape : field == "data_offsets" ? &has_offsets : nullptr;
-    if (seen == nullptr) return reader.complain("unknown field '" + field + "'");
-    if (*seen) return reader.complain("field '" + field + "' occurs twice");
+    bool* seen = field == "dtype"          ? &has_dtype
+                 : field == "shape"        ? &has_shape
+                 : field == "data_offsets" ? &has_offsets
+                                           : nullptr;
+    if (seen == nullptr) return reader.complain("unknown field " + quoted(field));
+    if (*seen) return reader.complain("field " + quoted(field) + " occurs twice");
     *seen = true;
     if (seen == &has_dtype) {
       if (!read_dtype(reader, entry.tensor.dtype)) return false;
@@ -106,19 +112,20 @@ bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
   } while (reader.accept(','));
   if (!reader.expect('}')) return false;
   if (!has_dtype || !has_shape || !has_offsets) {
-    return reader.complain("tensor '" + entry.tensor.name + "' lacks dtype, shape or data_offsets");
+    return reader.complain("tensor " + quoted(entry.tensor.name) + " lacks dtype, shape or data_offsets");
   }
   return true;
 }
 
-bool read_header(HeaderReader& reader, std::vector<ParsedEntry>& entries, std::map<std::string, std::string>& metadata) {
+bool read_header(HeaderReader& reader, std::vector<ParsedEntry>& entries,
+                 std::map<std::string, std::string>& metadata) {
   std::set<std::string> names;
   if (!reader.expect('{')) return false;
   if (!reader.accept('}')) {
     do {
       std::string name;
       if (!reader.json_string(name) || !reader.expect(':')) return false;
-      if (!names.insert(name).second) return reader.complain("name '" + name + "' occurs twice");
+      if (!names.insert(name).second) return reader.complain("name " + quoted(name) + " occurs twice");
       if (name == "__metadata__") {
         if (!read_metadata(reader, metadata)) return false;
         continue;
@@ -150,14 +157,15 @@ Status place(std::vector<ParsedEntry>& entries, std::span<const std::byte> data)
   uint64_t at = 0;
   for (ParsedEntry& entry : entries) {
     TensorEntry& tensor = entry.tensor;
-    const std::string label = "tensor '" + tensor.name + "'";
+    const std::string label = "tensor " + quoted(tensor.name);
     if (entry.end < entry.begin) return format_error(label + " ends before it begins");
     if (entry.end > data.size()) {
       return format_error(label + " ends at byte " + std::to_string(entry.end) + " of the data, which has " +
                           std::to_string(data.size()) + "; the file is truncated");
     }
     if (entry.begin != at) {
-      return format_error(label + (entry.begin < at ? " overlaps the one before it" : " leaves a hole before it"));
+      return format_error(label +
+                          (entry.begin < at ? " overlaps the one before it" : " leaves a hole before it"));
     }
     uint64_t bytes = 0;
     if (!byte_size(tensor, bytes)) return format_error(label + " has a shape beyond 64 bits");
@@ -204,15 +212,6 @@ void append_json_string(std::string& out, const std::string& text) {
   out += '"';
 }
 
-std::string checksum(const TensorSource& source) {
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
-  for (const std::span<const std::byte>& piece : source.pieces) {
-    XXH3_64bits_update(&state, piece.data(), piece.size());
-  }
-  return hex16(XXH3_64bits_digest(&state));
-}
-
 uint64_t source_bytes(const TensorSource& source) {
   uint64_t bytes = 0;
   for (const std::span<const std::byte>& piece : source.pieces) bytes += piece.size();
@@ -220,7 +219,8 @@ uint64_t source_bytes(const TensorSource& source) {
 }
 
 // The header with its length in front, padded so that the data starts at a multiple of 64.
-std::string make_header(std::span<const TensorSource> tensors, const std::map<std::string, std::string>& metadata) {
+std::string make_header(std::span<const TensorSource> tensors,
+                        const std::map<std::string, std::string>& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
     json += "\"__metadata__\":{";
@@ -252,6 +252,36 @@ std::string make_header(std::span<const TensorSource> tensors, const std::map<st
   return header + json;
 }
 
+struct Progress {
+  uint64_t done = 0;
+  uint64_t total = 0;
+  const std::function<bool(uint64_t done, uint64_t total)>& keep_going;
+
+  bool go_on() const { return !keep_going || keep_going(done, total); }
+};
+
+constexpr char kCancelled[] = "saving was cancelled";
+
+// Writes the tensor's bytes and, where `checksum` is not null, leaves their checksum there: one pass, since
+// a mapped memory may be larger than RAM.
+Status write_tensor(AtomicFile& file, const TensorSource& tensor, std::string* checksum, Progress& progress) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (std::span<const std::byte> piece : tensor.pieces) {
+    while (!piece.empty()) {
+      if (!progress.go_on()) return {StatusCode::kAborted, kCancelled};
+      const std::span<const std::byte> part = piece.first(std::min(piece.size(), kWritePiece));
+      if (checksum != nullptr) XXH3_64bits_update(&state, part.data(), part.size());
+      const Status status = file.write(part);
+      if (!status.ok()) return status;
+      piece = piece.subspan(part.size());
+      progress.done += part.size();
+    }
+  }
+  if (checksum != nullptr) *checksum = hex16(XXH3_64bits_digest(&state));
+  return {};
+}
+
 }  // namespace
 
 size_t dtype_bytes(Dtype dtype) noexcept { return kDtypes[static_cast<size_t>(dtype)].bytes; }
@@ -271,7 +301,8 @@ Result<SafetensorsFile> parse_safetensors(std::span<const std::byte> bytes) {
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= static_cast<uint64_t>(bytes[i]) << (8 * i);
   if (length > kMaxHeader) {
-    return format_error("the header claims " + std::to_string(length) + " bytes; at most 100000000 are allowed");
+    return format_error("the header claims " + std::to_string(length) +
+                        " bytes; at most 100000000 are allowed");
   }
   if (length > bytes.size() - 8) {
     return format_error("the header claims " + std::to_string(length) + " bytes, the file has " +
@@ -294,31 +325,25 @@ Status write_safetensors(const std::string& path, std::span<const TensorSource> 
                          const std::map<std::string, std::string>& metadata, bool checksums,
                          const std::function<bool(uint64_t done, uint64_t total)>& keep_going) {
   std::map<std::string, std::string> entries = metadata;
-  uint64_t total = 0;
+  Progress progress{.total = 0, .keep_going = keep_going};
   for (const TensorSource& tensor : tensors) {
-    total += source_bytes(tensor);
-    if (checksums) entries[kChecksumPrefix + tensor.name] = checksum(tensor);
+    progress.total += source_bytes(tensor);
+    if (checksums) entries[kChecksumPrefix + tensor.name] = hex16(0);  // known once the data is written
   }
   Result<AtomicFile> created = AtomicFile::create(path);
   if (!created.ok()) return created.status();
   AtomicFile file = std::move(created).value();
 
-  const std::string header = make_header(tensors, entries);
-  Status status = file.write(std::as_bytes(std::span(header)));
-  uint64_t done = 0;
+  Status status = file.write(std::as_bytes(std::span(make_header(tensors, entries))));
   for (const TensorSource& tensor : tensors) {
-    for (std::span<const std::byte> piece : tensor.pieces) {
-      while (status.ok() && !piece.empty()) {
-        if (keep_going && !keep_going(done, total)) return {StatusCode::kAborted, "saving was cancelled"};
-        const size_t size = std::min(piece.size(), kWritePiece);
-        status = file.write(piece.first(size));
-        piece = piece.subspan(size);
-        done += size;
-      }
-    }
+    std::string* const sum = checksums ? &entries[kChecksumPrefix + tensor.name] : nullptr;
+    if (status.ok()) status = write_tensor(file, tensor, sum, progress);
+  }
+  if (status.ok() && checksums) {
+    status = file.overwrite(0, std::as_bytes(std::span(make_header(tensors, entries))));
   }
   if (!status.ok()) return status;
-  if (keep_going && !keep_going(done, total)) return {StatusCode::kAborted, "saving was cancelled"};
+  if (!progress.go_on()) return {StatusCode::kAborted, kCancelled};
   return file.commit();
 }
 
@@ -328,7 +353,7 @@ Status verify_checksums(const SafetensorsFile& file) {
     if (stated == file.metadata.end()) continue;
     const std::string found = hex16(XXH3_64bits(tensor.data, tensor.bytes));
     if (found != stated->second) {
-      return format_error("tensor '" + tensor.name + "' has checksum " + found + ", the file states " +
+      return format_error("tensor " + quoted(tensor.name) + " has checksum " + found + ", the file states " +
                           stated->second + "; its bytes were changed");
     }
   }

@@ -54,8 +54,8 @@ std::string text_of(const MappedFile& file) {
 }
 
 TEST_CASE("an aligned buffer is zero, aligned and of the size asked for") {
-  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{100'000},
-                             kHugePage - 1, kHugePage, kHugePage + 1, 3 * kHugePage + 12'345}) {
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{100'000}, kHugePage - 1,
+                             kHugePage, kHugePage + 1, 3 * kHugePage + 12'345}) {
     CAPTURE(bytes);
     Result<AlignedBuffer> result = AlignedBuffer::allocate(bytes);
     REQUIRE(result.ok());
@@ -87,8 +87,8 @@ TEST_CASE("no bytes are an empty buffer") {
 }
 
 TEST_CASE("a size no machine has is refused, without wrapping around") {
-  for (const size_t bytes : {std::numeric_limits<size_t>::max(), std::numeric_limits<size_t>::max() - 63,
-                             size_t{1} << 62}) {
+  for (const size_t bytes :
+       {std::numeric_limits<size_t>::max(), std::numeric_limits<size_t>::max() - 63, size_t{1} << 62}) {
     const Result<AlignedBuffer> result = AlignedBuffer::allocate(bytes);
     REQUIRE_FALSE(result.ok());
     CHECK(result.status().code() == StatusCode::kOutOfMemory);

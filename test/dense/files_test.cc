@@ -1,10 +1,11 @@
+#include "dense/files.h"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <string>
 #include <vector>
 
-#include "dense/files.h"
 #include "storage/npy.h"
 #include "storage/safetensors.h"
 #include "support/reference.h"
@@ -24,8 +25,14 @@ TEST_CASE("a memory of several blocks with values, removals and calibration surv
   REQUIRE(memory->append(keys.data() + 200 * 7, values.data() + 200 * 2, 300).ok());
   const uint64_t gone[] = {0, 63, 64, 201, 499};
   REQUIRE(memory->remove(gone).ok());
-  const Calibration calibration{.beta = 0.1F, .similarity = Similarity::kCosine, .recall = 0.9F, .sample = 12,
-                                .unreachable = 3, .gap_min = 1e-20F, .gap_median = 3.3333333F, .gap_max = 1e20F};
+  const Calibration calibration{.beta = 0.1F,
+                                .similarity = Similarity::kCosine,
+                                .recall = 0.9F,
+                                .sample = 12,
+                                .unreachable = 3,
+                                .gap_min = 1e-20F,
+                                .gap_median = 3.3333333F,
+                                .gap_max = 1e20F};
   memory->set_calibration(calibration);
   REQUIRE(save_memory(*memory, folder.file("m"), {{"name", "test"}}).ok());
 
@@ -59,7 +66,8 @@ TEST_CASE("a lone matrix of any name and an npy matrix open as auto-associative 
   const TemporaryFolder folder;
   const std::vector<float> rows = reference::random_floats(12, 3);
   const std::span<const std::byte> piece = std::as_bytes(std::span(rows));
-  const storage::TensorSource source{.name = "embeddings", .dtype = storage::Dtype::kF32, .shape = {3, 4}, .pieces = {piece}};
+  const storage::TensorSource source{
+      .name = "embeddings", .dtype = storage::Dtype::kF32, .shape = {3, 4}, .pieces = {piece}};
   REQUIRE(storage::write_safetensors(folder.file("s"), std::span(&source, 1), {}, false).ok());
   const uint64_t shape[] = {3, 4};
   REQUIRE(storage::write_npy(folder.file("n"), storage::Dtype::kF32, shape, std::span(&piece, 1)).ok());
@@ -78,23 +86,27 @@ TEST_CASE("files that are no dense memory are refused, naming the file") {
   const TemporaryFolder folder;
   const std::vector<float> rows(12, 1.0F);
   const std::span<const std::byte> piece = std::as_bytes(std::span(rows));
-  const auto save = [&](const char* tensor, storage::Dtype dtype, std::vector<uint64_t> shape, std::map<std::string, std::string> metadata) {
-    const storage::TensorSource source{.name = tensor, .dtype = dtype, .shape = std::move(shape), .pieces = {piece}};
+  const auto save = [&](const char* tensor, storage::Dtype dtype, std::vector<uint64_t> shape,
+                        std::map<std::string, std::string> metadata) {
+    const storage::TensorSource source{
+        .name = tensor, .dtype = dtype, .shape = std::move(shape), .pieces = {piece}};
     REQUIRE(storage::write_safetensors(folder.file("x"), std::span(&source, 1), metadata, true).ok());
     return open_memory(folder.file("x"), true).status();
   };
-  const Status checks[] = {save("patterns", storage::Dtype::kI32, {3, 4}, {}),
-                           save("patterns", storage::Dtype::kF32, {12}, {}),
-                           save("x", storage::Dtype::kF32, {2, 2, 3}, {}),
-                           save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.kind", "measures"}}),
-                           save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.version", "2"}}),
-                           save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.calibration.beta", "nan"}})};
+  const Status checks[] = {
+      save("patterns", storage::Dtype::kI32, {3, 4}, {}),
+      save("patterns", storage::Dtype::kF32, {12}, {}),
+      save("x", storage::Dtype::kF32, {2, 2, 3}, {}),
+      save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.kind", "measures"}}),
+      save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.version", "2"}}),
+      save("patterns", storage::Dtype::kF32, {3, 4}, {{"engram.calibration.beta", "nan"}})};
   for (const Status& status : checks) {
     CHECK(status.code() == StatusCode::kFormat);
     CHECK(status.message().find(folder.file("x")) != std::string::npos);
   }
   CHECK(open_memory(folder.file("none"), false).status().code() == StatusCode::kIo);
-  CHECK(save_memory(*std::move(Memory::create(3)).value(), folder.file("e"), {}).code() == StatusCode::kShape);
+  CHECK(save_memory(*std::move(Memory::create(3)).value(), folder.file("e"), {}).code() ==
+        StatusCode::kShape);
 }
 
 TEST_CASE("a changed byte is found when the file is verified") {

@@ -1,15 +1,18 @@
+#include "dense/memory.h"
+
 #include <doctest/doctest.h>
 
 #include <limits>
 #include <vector>
 
-#include "dense/memory.h"
 #include "support/reference.h"
 
 namespace engram::dense {
 namespace {
 
-std::shared_ptr<Memory> make(size_t dim, size_t value_dim = 0) { return std::move(Memory::create(dim, value_dim)).value(); }
+std::shared_ptr<Memory> make(size_t dim, size_t value_dim = 0) {
+  return std::move(Memory::create(dim, value_dim)).value();
+}
 
 float element(const Snapshot& snapshot, uint64_t item, size_t d) {
   for (const Block& block : snapshot.blocks) {

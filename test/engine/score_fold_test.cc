@@ -44,7 +44,8 @@ struct Problem {
   std::vector<KeyBlock> blocks;
   ScoreFold op;
 
-  Problem(uint64_t count, size_t dim, size_t value_dim, uint64_t query_count, KeyTerm term, bool with_removed) {
+  Problem(uint64_t count, size_t dim, size_t value_dim, uint64_t query_count, KeyTerm term,
+          bool with_removed) {
     keys = reference::random_floats(count * dim, count + dim);
     values = reference::random_floats(count * value_dim, count + 17 * value_dim);
     queries = reference::random_floats(query_count * dim, query_count + 3 * dim);
@@ -164,7 +165,8 @@ TEST_CASE("top-k, candidates and minimum agree with sorted float64 scores") {
       // Strictly above the k-th best: at most k - 1 items, all of them among the k.
       CHECK(found[i].size() <= k - 1);
       for (const Candidate& c : found[i]) {
-        CHECK(std::any_of(&top[i * k], &top[i * k] + k, [&](const Candidate& t) { return t.index == c.index; }));
+        CHECK(std::any_of(&top[i * k], &top[i * k] + k,
+                          [&](const Candidate& t) { return t.index == c.index; }));
       }
     }
   });
@@ -175,7 +177,8 @@ TEST_CASE("equal keys rank by item number in every layout") {
     const kernels::KernelTable& table = *kernels::table_for(isa).value();
     for (const uint64_t queries : {1, 40}) {
       Problem p(1000, 30, 1, queries, KeyTerm::kHalfSquareNorm, false);
-      for (uint64_t j = 1; j < 1000; ++j) std::copy_n(p.keys.begin(), 30, p.keys.begin() + static_cast<int64_t>(j * 30));
+      for (uint64_t j = 1; j < 1000; ++j)
+        std::copy_n(p.keys.begin(), 30, p.keys.begin() + static_cast<int64_t>(j * 30));
       std::vector<Candidate> top(queries * 9);
       p.op.fold = Fold::kTopK;
       p.op.k = 9;

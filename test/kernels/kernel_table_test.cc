@@ -35,7 +35,9 @@ class Misaligned {
 
  private:
   static constexpr float kCanary = 12345.678F;
-  size_t skew() const { return (64 - reinterpret_cast<uintptr_t>(storage_.data()) % 64) % 64 / sizeof(float); }
+  size_t skew() const {
+    return (64 - reinterpret_cast<uintptr_t>(storage_.data()) % 64) % 64 / sizeof(float);
+  }
   std::vector<float> storage_;
   size_t offset_;
   size_t size_;
@@ -78,7 +80,8 @@ TEST_CASE("square_norms and row_dots equal float64 sums") {
                 CHECK(std::abs(dots.data()[i * rows + j] - exact) <= kSlack * dim * kEpsilon * dim);
               }
             }
-            for (size_t j = 0; j < rows; ++j) CHECK(std::abs(fused[j] - norms[j]) <= kSlack * dim * kEpsilon * norms[j]);
+            for (size_t j = 0; j < rows; ++j)
+              CHECK(std::abs(fused[j] - norms[j]) <= kSlack * dim * kEpsilon * norms[j]);
             CHECK(dots.intact());
           }
         }
@@ -102,13 +105,15 @@ TEST_CASE("panel scores, maxima, exponentials and readout equal float64") {
           std::vector<float> scale(width, 2.5F);
           Misaligned scores(std::vector<float>(rows * width), 1);
           std::vector<float> max(width, -std::numeric_limits<float>::max());
-          REQUIRE(k.panel_scores({keys.data(), rows, dim}, panel.data(), width, multiplier.data(), bias.data(),
-                                 scale.data(), scores.data(), max.data()));
+          REQUIRE(k.panel_scores({keys.data(), rows, dim}, panel.data(), width, multiplier.data(),
+                                 bias.data(), scale.data(), scores.data(), max.data()));
           const double tolerance = kSlack * 2.5 * (dim + 2) * kEpsilon * (dim + 1);
           for (size_t i = 0; i < count; ++i) {
             double largest = -HUGE_VAL;
             for (size_t j = 0; j < rows; ++j) {
-              const double exact = 2.5 * (multiplier[j] * reference::dot(&queries[i * dim], keys.data() + j * dim, dim) + bias[j]);
+              const double exact =
+                  2.5 *
+                  (multiplier[j] * reference::dot(&queries[i * dim], keys.data() + j * dim, dim) + bias[j]);
               CHECK(std::abs(scores.data()[j * width + i] - exact) <= tolerance);
               largest = std::max<double>(largest, scores.data()[j * width + i]);
             }
@@ -123,7 +128,8 @@ TEST_CASE("panel scores, maxima, exponentials and readout equal float64") {
             for (size_t j = 0; j < rows; ++j) {
               const double exact = std::exp2(static_cast<double>(scores.data()[j * width + i]) - max[i]);
               // 3 units for the polynomial and its argument, one more for each binade of s - max.
-              CHECK(std::abs(weights[j * width + i] - exact) <= (3 + max[i] - scores.data()[j * width + i]) * kEpsilon * exact);
+              CHECK(std::abs(weights[j * width + i] - exact) <=
+                    (3 + max[i] - scores.data()[j * width + i]) * kEpsilon * exact);
               total += weights[j * width + i];
             }
             CHECK(std::abs(sum[i] - total) <= rows * kEpsilon * total);
@@ -132,12 +138,15 @@ TEST_CASE("panel scores, maxima, exponentials and readout equal float64") {
           std::vector<float> rescale(width, 0.5F);
           Misaligned accumulator(reference::random_floats(dim * width, 99), 1);
           const std::vector<float> before(accumulator.data(), accumulator.data() + dim * width);
-          k.panel_readout({keys.data(), rows, dim}, weights.data(), width, rescale.data(), accumulator.data());
+          k.panel_readout({keys.data(), rows, dim}, weights.data(), width, rescale.data(),
+                          accumulator.data());
           for (size_t d = 0; d < dim; ++d) {
             for (size_t i = 0; i < count; ++i) {
               double exact = 0.5 * before[d * width + i];
-              for (size_t j = 0; j < rows; ++j) exact += static_cast<double>(weights[j * width + i]) * keys.data()[j * dim + d];
-              CHECK(std::abs(accumulator.data()[d * width + i] - exact) <= kSlack * (rows + 1) * kEpsilon * (rows + 1));
+              for (size_t j = 0; j < rows; ++j)
+                exact += static_cast<double>(weights[j * width + i]) * keys.data()[j * dim + d];
+              CHECK(std::abs(accumulator.data()[d * width + i] - exact) <=
+                    kSlack * (rows + 1) * kEpsilon * (rows + 1));
             }
           }
           CHECK(scores.intact());
@@ -179,7 +188,8 @@ TEST_CASE("row scores, exponentials and readout equal float64") {
         k.row_readout({values.data(), rows, dim}, weights.data(), 0.25F, accumulator.data());
         for (size_t d = 0; d < dim; ++d) {
           double exact = 0.25;
-          for (size_t j = 0; j < rows; ++j) exact += static_cast<double>(weights[j]) * values.data()[j * dim + d];
+          for (size_t j = 0; j < rows; ++j)
+            exact += static_cast<double>(weights[j]) * values.data()[j * dim + d];
           CHECK(std::abs(accumulator.data()[d] - exact) <= kSlack * (rows + 1) * kEpsilon * (rows + 1));
         }
         CHECK(accumulator.intact());
@@ -220,9 +230,11 @@ TEST_CASE("non-finite dot products are reported, an excluded key is not") {
           std::vector<float> scale(width, 1.0F);
           std::vector<float> scores(13 * width);
           std::vector<float> max(width, -1.0F);
-          CHECK(k.panel_scores({keys.data(), 13, dim}, panel.data(), width, ones.data(), bias.data(), scale.data(), scores.data(), max.data()));
+          CHECK(k.panel_scores({keys.data(), 13, dim}, panel.data(), width, ones.data(), bias.data(),
+                               scale.data(), scores.data(), max.data()));
           keys[at * dim + at % dim] = bad;
-          CHECK_FALSE(k.panel_scores({keys.data(), 13, dim}, panel.data(), width, ones.data(), bias.data(), scale.data(), scores.data(), max.data()));
+          CHECK_FALSE(k.panel_scores({keys.data(), 13, dim}, panel.data(), width, ones.data(), bias.data(),
+                                     scale.data(), scores.data(), max.data()));
           CHECK_FALSE(k.all_finite(keys.data(), keys.size()));
           std::vector<float> row(13, 1.0F);
           float top = 0;

@@ -1,7 +1,8 @@
 #include "kernels/machine_limits.h"
 
-#include <cmath>
 #include <doctest/doctest.h>
+
+#include <cmath>
 
 namespace engram::kernels {
 namespace {

@@ -184,7 +184,8 @@ class SumJob final : public Job {
   size_t begin() override { return kStrands; }
   bool run_slice(size_t strand) override {
     Part& part = parts_[strand];
-    for (int i = 0; i < 50; ++i, ++part.next) part.sum += std::sin(1e3 * strand + part.next) / (part.next + 1);
+    for (int i = 0; i < 50; ++i, ++part.next)
+      part.sum += std::sin(1e3 * strand + part.next) / (part.next + 1);
     return part.next == 500;
   }
   size_t next_phase() override {
@@ -326,8 +327,8 @@ TEST_CASE("the child of a fork has a pool that works, without the parent's jobs"
     const TestJobPtr submitted = make_job();
     Pool::instance().submit(submitted);
     const auto run = std::make_shared<SumJob>();
-    const bool works = submitted->wait().ok() && Pool::instance().run(run).ok() &&
-                       Pool::instance().threads() == 2;
+    const bool works =
+        submitted->wait().ok() && Pool::instance().run(run).ok() && Pool::instance().threads() == 2;
     ::_exit(works ? 0 : 1);
   });
   CHECK(status == 0);

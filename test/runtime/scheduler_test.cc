@@ -83,9 +83,7 @@ TEST_CASE("two long jobs of one priority both progress") {
   const TestJobPtr jobs[2] = {make_job(), make_job()};
   for (int i = 0; i < 2; ++i) {
     // Each ends only when the other has ended or run 200 slices.
-    jobs[i]->on_slice = [other = jobs[1 - i].get()](size_t) {
-      return other->slices >= 200 || other->done();
-    };
+    jobs[i]->on_slice = [other = jobs[1 - i].get()](size_t) { return other->slices >= 200 || other->done(); };
   }
   for (const TestJobPtr& job : jobs) pool->submit(job);
   for (const TestJobPtr& job : jobs) CHECK(job->wait().ok());

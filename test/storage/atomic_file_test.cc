@@ -1,5 +1,6 @@
-#include <doctest/doctest.h>
+#include "storage/atomic_file.h"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,7 +12,6 @@
 #include <random>
 #include <string>
 
-#include "storage/atomic_file.h"
 #include "support/temporary_folder.h"
 
 namespace engram::storage {
@@ -32,7 +32,7 @@ TEST_CASE("a committed file replaces the old one and keeps its permissions") {
   REQUIRE(chmod(folder.file("x").c_str(), 0640) == 0);
   CHECK(replace(folder.file("x"), "two").ok());
   CHECK(testing::read_file(folder.file("x")) == "two");
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE(stat(folder.file("x").c_str(), &facts) == 0);
   CHECK((facts.st_mode & 07777) == 0640);
   CHECK(folder.entries() == 1);

@@ -1,10 +1,11 @@
 // Fixtures follow NumPy's published format (NEP 1): magic, version, header length, dictionary, data.
+#include "storage/npy.h"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <string>
 
-#include "storage/npy.h"
 #include "support/temporary_folder.h"
 
 namespace engram::storage {
@@ -49,7 +50,8 @@ TEST_CASE("files of versions 1 to 3 are read, keys in any order") {
       CHECK(std::memcmp(array.data, kTwoFloats, 8) == 0);
     }
   }
-  CHECK(parse(file_of("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", std::string(8, 'x'))).result.ok());
+  CHECK(parse(file_of("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", std::string(8, 'x')))
+            .result.ok());
   CHECK(parse(file_of("{'descr': '|u1', 'fortran_order': True, 'shape': (3,), }", "abc")).result.ok());
   CHECK(parse(file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }", "")).result.ok());
 }
@@ -60,10 +62,12 @@ TEST_CASE("the writer's bytes are what NumPy writes") {
   const std::span<const std::byte> piece = std::as_bytes(std::span(data));
   const uint64_t matrix[] = {1, 2};
   REQUIRE(write_npy(folder.file("m"), Dtype::kF32, matrix, std::span(&piece, 1)).ok());
-  CHECK(testing::read_file(folder.file("m")) == file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", std::string(kTwoFloats, 8)));
+  CHECK(testing::read_file(folder.file("m")) ==
+        file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", std::string(kTwoFloats, 8)));
   const uint64_t list[] = {2};
   REQUIRE(write_npy(folder.file("v"), Dtype::kF32, list, std::span(&piece, 1)).ok());
-  CHECK(testing::read_file(folder.file("v")) == file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", std::string(kTwoFloats, 8)));
+  CHECK(testing::read_file(folder.file("v")) ==
+        file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", std::string(kTwoFloats, 8)));
   CHECK(write_npy(folder.file("b"), Dtype::kBF16, list, std::span(&piece, 1)).code() == StatusCode::kType);
   CHECK(folder.entries() == 2);
 }
@@ -77,7 +81,9 @@ TEST_CASE("hostile files are refused with a reason") {
   const std::string data(kTwoFloats, 8);
   const Case cases[] = {
       {"", "magic"},
-      {"\x93" "NUMPX\x01 aaaa", "magic"},
+      {"\x93"
+       "NUMPX\x01 aaaa",
+       "magic"},
       {std::string("\x93NUMPY\x04\x00\x10\x00\x00\x00", 12), "version 4.0"},
       {std::string("\x93NUMPY\x01\x01\x10\x00", 10), "version 1.1"},
       {std::string("\x93NUMPY\x01\x00\xff\xff", 10), "truncated"},
@@ -89,9 +95,12 @@ TEST_CASE("hostile files are refused with a reason") {
       {file_of("{'descr': '<f4', 'fortran_order': maybe, 'shape': (2,), }", data), "True or False"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", data), "','"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", data), "non-negative"},
-      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", data), "64 bits"},
-      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", data), "64 bits"},
-      {file_of("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", data), "occurs twice"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", data),
+       "64 bits"},
+      {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", data),
+       "64 bits"},
+      {file_of("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", data),
+       "occurs twice"},
       {file_of("{'descr': '<f4', 'shape': (2,), }", data), "missing"},
       {file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}", data), "unknown key"},
       {file_of(good + " import os", data), "follows"},

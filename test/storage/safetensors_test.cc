@@ -1,10 +1,11 @@
 // Fixtures are written by hand from the published layout: u64 little-endian header length, JSON header, data.
+#include "storage/safetensors.h"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <string>
 
-#include "storage/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace engram::storage {
@@ -16,7 +17,9 @@ class Bytes {
   explicit Bytes(const std::string& text) : words_(text.size() / 8 + 1), size_(text.size()) {
     std::memcpy(words_.data(), text.data(), text.size());
   }
-  std::span<const std::byte> span() const { return {reinterpret_cast<const std::byte*>(words_.data()), size_}; }
+  std::span<const std::byte> span() const {
+    return {reinterpret_cast<const std::byte*>(words_.data()), size_};
+  }
 
  private:
   std::vector<uint64_t> words_;
@@ -73,9 +76,15 @@ TEST_CASE("a file laid out by hand is read") {
 TEST_CASE("the writer's bytes are the published layout, data at a multiple of 64") {
   const testing::TemporaryFolder folder;
   const float data[] = {1.0F, 2.0F};
-  const TensorSource source{.name = "a", .dtype = Dtype::kF32, .shape = {2}, .pieces = {std::as_bytes(std::span(data, 1)), std::as_bytes(std::span(data + 1, 1))}};
+  const TensorSource source{
+      .name = "a",
+      .dtype = Dtype::kF32,
+      .shape = {2},
+      .pieces = {std::as_bytes(std::span(data, 1)), std::as_bytes(std::span(data + 1, 1))}};
   REQUIRE(write_safetensors(folder.file("x"), std::span(&source, 1), {{"k", "q\"\\\x01"}}, false).ok());
-  std::string json = "{\"__metadata__\":{\"k\":\"q\\\"\\\\\\u0001\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+  std::string json =
+      "{\"__metadata__\":{\"k\":\"q\\\"\\\\\\u0001\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_"
+      "offsets\":[0,8]}}";
   json.append(120 - json.size(), ' ');  // 8 + 120 = 2 * 64
   CHECK(testing::read_file(folder.file("x")) == length_prefix(120) + json + floats({1, 2}));
   CHECK(folder.entries() == 1);
@@ -84,7 +93,8 @@ TEST_CASE("the writer's bytes are the published layout, data at a multiple of 64
 TEST_CASE("checksums are written, verified, and a flipped bit is found") {
   const testing::TemporaryFolder folder;
   const std::vector<float> data(1000, 0.5F);
-  const TensorSource source{.name = "a", .dtype = Dtype::kF32, .shape = {10, 100}, .pieces = {std::as_bytes(std::span(data))}};
+  const TensorSource source{
+      .name = "a", .dtype = Dtype::kF32, .shape = {10, 100}, .pieces = {std::as_bytes(std::span(data))}};
   REQUIRE(write_safetensors(folder.file("x"), std::span(&source, 1), {}, true).ok());
   std::string text = testing::read_file(folder.file("x"));
   const Bytes good(text);
@@ -119,26 +129,58 @@ TEST_CASE("hostile files are refused with a reason") {
       {"bad escape", file_of("{\"\\x\":1}", ""), "escape"},
       {"trailing comma", file_of("{" + entry + ",}", floats({1})), "expected"},
       {"text behind the header", file_of("{" + entry + "} x", floats({1})), "follows the header"},
-      {"unknown dtype", file_of("{\"a\":{\"dtype\":\"F8\",\"shape\":[1],\"data_offsets\":[0,4]}}", floats({1})), "unknown dtype 'F8'"},
+      {"unknown dtype",
+       file_of("{\"a\":{\"dtype\":\"F8\",\"shape\":[1],\"data_offsets\":[0,4]}}", floats({1})),
+       "unknown dtype 'F8'"},
       {"unknown field", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"x\":1}}", ""), "unknown field"},
       {"field twice", file_of("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", ""), "occurs twice"},
       {"missing field", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", ""), "lacks"},
-      {"one offset", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", ""), "two numbers"},
-      {"negative number", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", floats({1})), "non-negative"},
-      {"float number", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", floats({1})), "expected"},
-      {"leading zero", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}", floats({1})), "leading zero"},
-      {"number beyond 64 bits", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,4]}}", floats({1})), "64 bits"},
-      {"shape overflow", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", floats({1})), "64 bits"},
-      {"shape and offsets disagree", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", floats({1})), "shape of 8 bytes"},
-      {"ends before it begins", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,0]}}", floats({1})), "ends before"},
-      {"truncated data", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", floats({1})), "truncated"},
+      {"one offset", file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", ""),
+       "two numbers"},
+      {"negative number",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", floats({1})),
+       "non-negative"},
+      {"float number",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", floats({1})),
+       "expected"},
+      {"leading zero",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}", floats({1})),
+       "leading zero"},
+      {"number beyond 64 bits",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,4]}}",
+               floats({1})),
+       "64 bits"},
+      {"shape overflow",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}",
+               floats({1})),
+       "64 bits"},
+      {"shape and offsets disagree",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", floats({1})),
+       "shape of 8 bytes"},
+      {"ends before it begins",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,0]}}", floats({1})),
+       "ends before"},
+      {"truncated data",
+       file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", floats({1})), "truncated"},
       {"trailing bytes", file_of("{" + entry + "}", floats({1, 2})), "4 bytes follow"},
-      {"duplicate names", file_of("{" + entry + ",\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", floats({1, 2})), "occurs twice"},
+      {"duplicate names",
+       file_of("{" + entry + ",\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+               floats({1, 2})),
+       "occurs twice"},
       {"duplicate metadata", file_of("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", ""), "occurs twice"},
       {"metadata that is no string", file_of("{\"__metadata__\":{\"k\":1}}", ""), "expected"},
-      {"overlap", file_of("{" + entry + ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "123456"), "overlaps"},
-      {"hole", file_of("{" + entry + ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}", floats({1, 2, 3})), "hole"},
-      {"misaligned", file_of("{\"z\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}", "12345"), "not aligned"},
+      {"overlap",
+       file_of("{" + entry + ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "123456"),
+       "overlaps"},
+      {"hole",
+       file_of("{" + entry + ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
+               floats({1, 2, 3})),
+       "hole"},
+      {"misaligned",
+       file_of("{\"z\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"F32\","
+               "\"shape\":[1],\"data_offsets\":[1,5]}}",
+               "12345"),
+       "not aligned"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.why);
@@ -150,7 +192,8 @@ TEST_CASE("hostile files are refused with a reason") {
 }
 
 TEST_CASE("every truncation of a good file is refused") {
-  const std::string good = file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", floats({1, 2}));
+  const std::string good =
+      file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", floats({1, 2}));
   CHECK(parse_status(good).ok());
   for (size_t size = 0; size < good.size(); ++size) CHECK_FALSE(parse_status(good.substr(0, size)).ok());
 }
@@ -161,11 +204,12 @@ TEST_CASE("a cancelled save leaves the old file and nothing else") {
   const std::vector<std::byte> data(20 << 20);
   const TensorSource source{.name = "a", .dtype = Dtype::kU8, .shape = {data.size()}, .pieces = {data}};
   int calls = 0;
-  const Status status = write_safetensors(folder.file("x"), std::span(&source, 1), {}, true, [&](uint64_t done, uint64_t total) {
-    CHECK(total == data.size());
-    CHECK(done <= total);
-    return ++calls < 3;
-  });
+  const Status status = write_safetensors(folder.file("x"), std::span(&source, 1), {}, true,
+                                          [&](uint64_t done, uint64_t total) {
+                                            CHECK(total == data.size());
+                                            CHECK(done <= total);
+                                            return ++calls < 3;
+                                          });
   CHECK(status.code() == StatusCode::kAborted);
   CHECK(testing::read_file(folder.file("x")) == "old");
   CHECK(folder.entries() == 1);
