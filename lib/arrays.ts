@@ -76,7 +76,7 @@ export function takeOwnership(
   const shared = isShared(patterns) && (values === undefined || isShared(values));
   if (asked === 'share' && !shared) {
     const [argument, value] = isShared(patterns) ? ['values', values] : ['patterns', patterns];
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument as string, value, "an array over a SharedArrayBuffer, to be shared");
+    throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, "an array over a SharedArrayBuffer, to be shared");
   }
   if (asked === 'transfer') return { adopt: true, ...transfer(op, patterns, values) };
   return { adopt: asked !== 'copy' && shared, ...arrays };

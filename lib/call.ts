@@ -103,6 +103,7 @@ export function asynchronous<T, O extends CallOptions>(
       const call = new Call<T>(op, options, resolve, reject);
       if (!call.rejectedByAbort()) begin(call, options);
     } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever was thrown is passed on
       reject(toEngramError(error, op));
     }
   });
@@ -119,10 +120,7 @@ export function synchronous<T>(op: string, run: () => T): T {
 
 function checkedSignal(op: string, signal: unknown): AbortSignal | undefined {
   if (signal === undefined) return undefined;
-  const like = signal as Partial<AbortSignal> | null;
-  if (typeof like === 'object' && typeof like?.aborted === 'boolean' && like.addEventListener) {
-    return signal as AbortSignal;
-  }
+  if (signal instanceof EventTarget && 'aborted' in signal) return signal as AbortSignal;
   throw badArgument('ERR_ENGRAM_TYPE', op, 'signal', signal, 'an AbortSignal');
 }
 

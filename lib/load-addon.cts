@@ -16,7 +16,7 @@ export function loadAddon(): NativeBinding {
       `Looked for a local build in ${path.join(packageRoot, 'build', 'Release')} and for a prebuilt one in ` +
       `${path.join(packageRoot, 'prebuilds', platform)}.\n` +
       `To build it from source (a C++20 compiler, CMake and Ninja are needed): cd ${packageRoot} && node scripts/native-build.cjs\n` +
-      `${(cause as Error).message}`;
+      (cause as Error).message;
     throw Object.assign(new Error(message, { cause }), { code: 'ERR_ENGRAM_BINDING' });
   }
 }

@@ -30,6 +30,7 @@ export interface CommonOptions {
 }
 
 /** Gives a command its `--json` and its body. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the command's own options
 export function defineAction<O extends CommonOptions>(
   command: Command,
   body: (context: Context, options: O, args: readonly string[]) => Promise<void>,

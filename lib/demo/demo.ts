@@ -220,7 +220,8 @@ function finish(context: Context, result: DemoResult, files: readonly string[], 
   const { conditions, neighbours, ...rest } = result;
   const lists = conditions.map(({ title, outcomes }) => ({
     title,
-    outcomes: outcomes.map(({ shown: _, ...outcome }) => outcome),
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the images are left out
+    outcomes: outcomes.map(({ shown: images, ...outcome }) => outcome),
   }));
   sayTable(context, 'What was recalled?', recallTable(conditions));
   for (const text of EXPLANATION) sayText(context, text);

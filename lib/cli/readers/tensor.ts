@@ -69,6 +69,7 @@ async function readTensor(path: string, name: string | undefined): Promise<Tenso
   return { shape, numbers: view(bytes.buffer as ArrayBuffer), integer: !dtype.startsWith('F') };
 }
 
+// eslint-disable-next-line @typescript-eslint/require-await -- readers yield batches asynchronously; these are at hand
 async function* tensorBatches(numbers: Numbers, dim: number, scale: number): AsyncGenerator<Float32Array> {
   const most = rowsPerBatch(dim) * dim;
   for (let at = 0; at < numbers.length; at += most) {

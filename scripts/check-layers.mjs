@@ -1,0 +1,86 @@
+// Checks the rules that keep the layers apart (see docs/development.md):
+// a native layer includes only layers before it; Node, SIMD and CUDA headers stay in the one folder that is
+// for them; the library imports neither tests nor, from outside, its command line and demo.
+//
+//   node scripts/check-layers.mjs [root]
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+/** What each native layer may include besides itself. */
+const ALLOWED = {
+  base: [],
+  runtime: ['base'],
+  kernels: ['base'],
+  engine: ['base', 'runtime', 'kernels'],
+  storage: ['base', 'runtime'],
+  dense: ['base', 'runtime', 'kernels', 'engine', 'storage'],
+  node: ['base', 'runtime', 'kernels', 'engine', 'storage', 'dense'],
+};
+/** Headers that only one layer may include. */
+const RESERVED = [
+  { layer: 'node', what: 'Node', pattern: /^(napi\.h|node_api\.h|js_native_api\.h|node\.h|uv\.h|v8.*)$/ },
+  { layer: 'kernels', what: 'SIMD', pattern: /^(hwy\/|.*intrin\.h$|arm_neon\.h$|arm_sve\.h$)/ },
+  { layer: 'cuda', what: 'CUDA', pattern: /^(cuda|cub\/|thrust\/)/ },
+];
+const ALGORITHMS = ['dense', 'transport', 'spectral'];
+
+function filesUnder(folder, endings) {
+  const files = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) files.push(...filesUnder(file, endings));
+    else if (endings.some((ending) => entry.name.endsWith(ending))) files.push(file);
+  }
+  return files;
+}
+
+function checkInclude(layer, header) {
+  for (const rule of RESERVED) {
+    if (rule.pattern.test(header) && layer !== rule.layer) return `${rule.what} header outside native/${rule.layer}`;
+  }
+  const target = header.split('/')[0];
+  if (header.startsWith('test/') || header.startsWith('support/')) return 'includes a test';
+  if (!(target in ALLOWED) || target === layer) return undefined;
+  if (!(ALLOWED[layer] ?? []).includes(target)) return `${layer} may not include ${target}`;
+  // Algorithms reach hardware only through the engine; which instruction set runs is a fact they may ask.
+  if (ALGORITHMS.includes(layer) && target === 'kernels' && header !== 'kernels/dispatch.h') {
+    return 'an algorithm may include only kernels/dispatch.h of the kernels';
+  }
+  return undefined;
+}
+
+function checkNative(root, problems) {
+  const native = path.join(root, 'native');
+  for (const file of filesUnder(native, ['.h', '.cc', '.cu', '.cuh'])) {
+    const layer = path.relative(native, file).split(path.sep)[0];
+    if (!(layer in ALLOWED)) problems.push(`${path.relative(root, file)}: unknown layer '${layer}'`);
+    for (const [, header] of readFileSync(file, 'utf8').matchAll(/^\s*#\s*include\s*[<"]([^>"]+)[>"]/gm)) {
+      const problem = checkInclude(layer, header);
+      if (problem) problems.push(`${path.relative(root, file)}: <${header}>: ${problem}`);
+    }
+  }
+}
+
+function checkLibrary(root, problems) {
+  const lib = path.join(root, 'lib');
+  for (const file of filesUnder(lib, ['.ts', '.cts', '.mts'])) {
+    const folder = path.relative(lib, path.dirname(file)).split(path.sep)[0];
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from|import|require\()\s*\(?['"](\.[^'"]+)['"]/g)) {
+      const target = path.relative(root, path.resolve(path.dirname(file), specifier));
+      const place = target.split(path.sep);
+      if (place[0] !== 'lib') problems.push(`${path.relative(root, file)}: imports ${target}, outside lib`);
+      const application = ['cli', 'demo'].includes(place[1]);
+      if (application && !['cli', 'demo'].includes(folder)) {
+        problems.push(`${path.relative(root, file)}: the library may not import ${target}`);
+      }
+    }
+  }
+}
+
+const root = process.argv[2] ?? '.';
+const problems = [];
+checkNative(root, problems);
+checkLibrary(root, problems);
+for (const problem of problems) console.error(problem);
+console.log(problems.length === 0 ? 'layers: clean' : `layers: ${problems.length} broken rules`);
+process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,0 +1,115 @@
+// Runs all checks and prints, last, one line of the real totals: "N passed, N failed, N skipped".
+//
+//   node scripts/test.mjs [--all]     --all adds the sanitizer builds and a short run of the fuzzers
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const all = process.argv.includes('--all');
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'engram-tests-'));
+
+function heading(title) {
+  console.log(`\n== ${title}`);
+}
+
+function add(passed, failed, skipped) {
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += skipped;
+}
+
+/** Runs a command; its output is shown, and returned when `capture` is set. */
+function run(command, args, { capture = false, env = {} } = {}) {
+  const result = spawnSync(command, args, {
+    stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (capture) process.stdout.write(result.stdout ?? '');
+  return { ok: result.status === 0, output: result.stdout ?? '' };
+}
+
+/** A check that passes or fails as a whole. */
+function check(title, command, args, options) {
+  heading(title);
+  const { ok } = run(command, args, options);
+  if (!ok) console.log(`FAILED: ${title}`);
+  add(ok ? 1 : 0, ok ? 0 : 1, 0);
+  return ok;
+}
+
+/** Builds the native tests in `folder` and counts their cases. */
+function nativeTests(title, folder, cmakeOptions, env = {}, filter = []) {
+  const configured = check(`${title}: build`, 'sh', [
+    '-c',
+    `cmake -S . -B ${folder} -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_TESTS=ON ${cmakeOptions.join(' ')} >/dev/null && cmake --build ${folder}`,
+  ]);
+  if (!configured) return;
+  heading(title);
+  const { ok, output } = run(`${folder}/engram-tests`, filter, { capture: true, env });
+  const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped/.exec(output);
+  if (!summary) {
+    console.log('FAILED: the native tests ended without a summary');
+    add(0, 1, 0);
+    return;
+  }
+  const [, , passed, failed, skipped] = summary.map(Number);
+  // A crash after the summary must not pass for success.
+  add(passed, failed + (ok || failed > 0 ? 0 : 1), skipped);
+}
+
+/** Runs mocha and counts its tests from the report file of its own JSON reporter. */
+function libraryTests() {
+  heading('library tests');
+  const report = path.join(scratch, 'mocha.json');
+  const { ok } = run('npx', ['--no-install', 'mocha', '--reporter', './scripts/mocha-reporter.cjs'], {
+    env: { ENGRAM_MOCHA_REPORT: report },
+  });
+  let stats;
+  try {
+    stats = JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    console.log('FAILED: mocha ended without a report');
+    add(0, 1, 0);
+    return;
+  }
+  add(stats.passed, stats.failed + (ok || stats.failed > 0 ? 0 : 1), stats.skipped);
+}
+
+function fuzz() {
+  const built = check('fuzzers: build', 'sh', [
+    '-c',
+    'CXX=clang++-19 CC=clang-19 cmake -S . -B build/fuzz -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_TESTS=OFF -DENGRAM_FUZZ=ON >/dev/null && cmake --build build/fuzz',
+  ]);
+  if (!built) return;
+  for (const name of ['safetensors', 'npy']) {
+    // The kept corpus is read, new finds go to a folder of the run.
+    const finds = mkdtempSync(path.join(scratch, `${name}-`));
+    check(`fuzz ${name}`, `build/fuzz/fuzz_${name}`, [
+      '-max_total_time=20', '-verbosity=0', '-print_final_stats=0', finds, `test/fuzz/corpus/${name}`,
+    ]);
+  }
+}
+
+try {
+  check('layers', 'node', ['scripts/check-layers.mjs']);
+  check('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
+  check('lint', 'npm', ['run', '--silent', 'lint']);
+  nativeTests('native tests', 'build/tests', []);
+  libraryTests();
+  if (all) {
+    nativeTests('native tests under ASan and UBSan', 'build/asan', ['-DENGRAM_SANITIZE=address'], {
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    });
+    // Its runtime refuses threads in a forked child, which is what these cases are about.
+    nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {}, ['-tce=*fork*']);
+    fuzz();
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
