@@ -1,11 +1,19 @@
 #include "dense/files.h"
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <locale>
 #include <span>
+#include <sstream>
 #include <vector>
 
 #include "base/memory.h"
+#include "storage/header_reader.h"
 #include "storage/npy.h"
 #include "storage/safetensors.h"
 
@@ -13,6 +21,7 @@ namespace engram::dense {
 namespace {
 
 using storage::Dtype;
+using storage::printable;
 using storage::SafetensorsFile;
 using storage::TensorEntry;
 using storage::TensorSource;
@@ -40,7 +49,7 @@ Result<const TensorEntry*> find_patterns(const SafetensorsFile& file) {
     }
   }
   if (!is_matrix(*patterns)) {
-    return format_error("tensor '" + patterns->name + "' is not an F32 matrix of patterns x dim");
+    return format_error("tensor " + printable(patterns->name) + " is not an F32 matrix of patterns x dim");
   }
   return patterns;
 }
@@ -51,20 +60,33 @@ Status check_extent(uint64_t rows, uint64_t dim) {
                       "; at least 1 x 1 is needed");
 }
 
+// Floats go through a stream and strtof_l, both bound to the "C" locale, since the <charconv> of floats needs
+// a newer libstdc++ than engram asks of the user's machine.
 std::string print_float(float value) {
-  char buffer[32];
-  const auto end =
-      std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;  // shortest that reads back the same
-  return {buffer, end};
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(std::numeric_limits<float>::max_digits10);  // reads back the same
+  out << value;
+  return out.str();
+}
+
+bool parse(const std::string& text, float& out) {
+  static const locale_t kPlain = ::newlocale(LC_ALL_MASK, "C", nullptr);
+  char* end = nullptr;
+  out = ::strtof_l(text.c_str(), &end, kPlain);
+  return !text.empty() && end == text.data() + text.size();
+}
+
+bool parse(const std::string& text, uint32_t& out) {
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, out);
+  return result.ec == std::errc() && result.ptr == end;
 }
 
 template <typename T>
 bool read_number(const std::map<std::string, std::string>& metadata, const char* name, T& out) {
   const auto entry = metadata.find(std::string("engram.calibration.") + name);
-  if (entry == metadata.end()) return false;
-  const std::string& text = entry->second;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), out);
-  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+  return entry != metadata.end() && parse(entry->second, out);
 }
 
 const char* similarity_name(Similarity similarity) {
@@ -75,6 +97,9 @@ const char* similarity_name(Similarity similarity) {
   }
   return "dot";
 }
+
+// Beyond Float32's range a calibration says nothing, and retrieval would refuse it.
+bool usable(const Calibration& c) { return c.beta > 0 && std::isfinite(c.beta); }
 
 void write_calibration(const Calibration& c, std::map<std::string, std::string>& metadata) {
   const std::string prefix = "engram.calibration.";
@@ -97,14 +122,14 @@ Status read_calibration(const std::map<std::string, std::string>& metadata, Memo
       read_number(metadata, "sample", c.sample) && read_number(metadata, "unreachable", c.unreachable) &&
       read_number(metadata, "gap_min", c.gap_min) && read_number(metadata, "gap_median", c.gap_median) &&
       read_number(metadata, "gap_max", c.gap_max) && similarity != metadata.end();
-  if (!read || !(c.beta > 0)) return format_error("the calibration in the file's metadata is damaged");
+  if (!read || !usable(c)) return format_error("the calibration in the file's metadata is damaged");
   for (const Similarity candidate : {Similarity::kEuclidean, Similarity::kCosine, Similarity::kDot}) {
     if (similarity->second != similarity_name(candidate)) continue;
     c.similarity = candidate;
     memory.set_calibration(c);
     return {};
   }
-  return format_error("the calibration's similarity '" + similarity->second + "' is unknown");
+  return format_error("the calibration's similarity " + printable(similarity->second) + " is unknown");
 }
 
 Status read_removed(const SafetensorsFile& file, Memory& memory) {
@@ -113,9 +138,9 @@ Status read_removed(const SafetensorsFile& file, Memory& memory) {
   if (removed->dtype != Dtype::kU64 || removed->shape.size() != 1) {
     return format_error("tensor 'removed' is not a list of U64 indices");
   }
-  std::vector<uint64_t> indices(removed->shape[0]);
-  std::memcpy(indices.data(), removed->data, removed->bytes);
-  Result<uint64_t> result = memory.remove(indices);
+  // Read where they lie: the parser has checked that they are aligned.
+  Result<uint64_t> result =
+      memory.remove({reinterpret_cast<const uint64_t*>(removed->data), removed->shape[0]});
   return result.ok() ? Status() : format_error("tensor 'removed': " + result.status().message());
 }
 
@@ -125,11 +150,11 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   const SafetensorsFile& file = parsed.value();
   const auto kind = file.metadata.find("engram.kind");
   if (kind != file.metadata.end() && kind->second != "dense") {
-    return format_error("the file holds a memory of kind '" + kind->second + "', not 'dense'");
+    return format_error("the file holds a memory of kind " + printable(kind->second) + ", not 'dense'");
   }
   const auto version = file.metadata.find("engram.version");
   if (version != file.metadata.end() && version->second != kVersion) {
-    return format_error("the file has version " + version->second +
+    return format_error("the file has version " + printable(version->second) +
                         " of engram's layout; this build reads version 1");
   }
   Result<const TensorEntry*> found = find_patterns(file);
@@ -223,10 +248,10 @@ Status save_memory(const Memory& memory, const std::string& path,
   if (snapshot->count == 0)
     return {StatusCode::kShape, "the memory holds no items; there is nothing to save"};
   std::map<std::string, std::string> entries = metadata;
-  entries["engram.kind"] = "dense";
-  entries["engram.version"] = kVersion;
-  if (const std::optional<Calibration> calibration = memory.calibration())
-    write_calibration(*calibration, entries);
+  entries.insert_or_assign("engram.kind", "dense");
+  entries.insert_or_assign("engram.version", kVersion);
+  const std::optional<Calibration> calibration = memory.calibration();
+  if (calibration.has_value() && usable(*calibration)) write_calibration(*calibration, entries);
 
   std::vector<TensorSource> tensors;
   std::vector<uint64_t> removed;

@@ -1,6 +1,7 @@
 // Dense memories as files: safetensors with the tensors "patterns" [count, dim], and where there are
-// any "values" [count, valueDim] and "removed" (U64 indices). Facts of engram's own are metadata:
-// engram.kind = "dense", engram.version = "1", engram.calibration.* and the caller's own entries.
+// any "values" [count, valueDim] and "removed" (U64 indices, ascending; the last one is repeated to fill a
+// cache line). Facts of engram's own are metadata: engram.kind = "dense", engram.version = "1",
+// engram.calibration.* and engram.checksum.*; the caller's own entries stand beside them.
 #pragma once
 
 #include <functional>

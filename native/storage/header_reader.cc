@@ -197,7 +197,7 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string quoted(std::string_view text) {
+std::string printable(std::string_view text) {
   constexpr size_t kMost = 80;
   std::string out = "'";
   size_t length = std::min(text.size(), kMost);

@@ -54,6 +54,6 @@ class HeaderReader {
 bool is_utf8(std::string_view text);
 
 // A name from a file as it may stand in a message: in single quotes, on one line, cut where it is long.
-std::string quoted(std::string_view text);
+std::string printable(std::string_view text);
 
 }  // namespace engram::storage

@@ -42,7 +42,7 @@ bool read_descr(HeaderReader& reader, Dtype& out) {
     out = descr.dtype;
     return true;
   }
-  return reader.complain("element type " + quoted(text) +
+  return reader.complain("element type " + printable(text) +
                          " is not supported; valid: little-endian integers and floats, bool");
 }
 
@@ -78,8 +78,8 @@ bool read_dictionary(HeaderReader& reader, NpyArray& array, bool& fortran_order)
                  : key == "fortran_order" ? &has_order
                  : key == "shape"         ? &has_shape
                                           : nullptr;
-    if (seen == nullptr) return reader.complain("unknown key " + quoted(key));
-    if (*seen) return reader.complain("key " + quoted(key) + " occurs twice");
+    if (seen == nullptr) return reader.complain("unknown key " + printable(key));
+    if (*seen) return reader.complain("key " + printable(key) + " occurs twice");
     *seen = true;
     const bool read = seen == &has_descr   ? read_descr(reader, array.dtype)
                       : seen == &has_order ? read_fortran_order(reader, fortran_order)

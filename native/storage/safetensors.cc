@@ -56,7 +56,7 @@ bool read_metadata(HeaderReader& reader, std::map<std::string, std::string>& met
     std::string value;
     if (!reader.json_string(name) || !reader.expect(':') || !reader.json_string(value)) return false;
     if (!metadata.emplace(name, value).second)
-      return reader.complain("metadata " + quoted(name) + " occurs twice");
+      return reader.complain("metadata " + printable(name) + " occurs twice");
   } while (reader.accept(','));
   return reader.expect('}');
 }
@@ -80,7 +80,7 @@ bool read_dtype(HeaderReader& reader, Dtype& out) {
     out = facts.dtype;
     return true;
   }
-  return reader.complain("unknown dtype " + quoted(name));
+  return reader.complain("unknown dtype " + printable(name));
 }
 
 bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
@@ -95,8 +95,8 @@ bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
                  : field == "shape"        ? &has_shape
                  : field == "data_offsets" ? &has_offsets
                                            : nullptr;
-    if (seen == nullptr) return reader.complain("unknown field " + quoted(field));
-    if (*seen) return reader.complain("field " + quoted(field) + " occurs twice");
+    if (seen == nullptr) return reader.complain("unknown field " + printable(field));
+    if (*seen) return reader.complain("field " + printable(field) + " occurs twice");
     *seen = true;
     if (seen == &has_dtype) {
       if (!read_dtype(reader, entry.tensor.dtype)) return false;
@@ -112,7 +112,7 @@ bool read_entry(HeaderReader& reader, ParsedEntry& entry) {
   } while (reader.accept(','));
   if (!reader.expect('}')) return false;
   if (!has_dtype || !has_shape || !has_offsets) {
-    return reader.complain("tensor " + quoted(entry.tensor.name) + " lacks dtype, shape or data_offsets");
+    return reader.complain("tensor " + printable(entry.tensor.name) + " lacks dtype, shape or data_offsets");
   }
   return true;
 }
@@ -125,7 +125,7 @@ bool read_header(HeaderReader& reader, std::vector<ParsedEntry>& entries,
     do {
       std::string name;
       if (!reader.json_string(name) || !reader.expect(':')) return false;
-      if (!names.insert(name).second) return reader.complain("name " + quoted(name) + " occurs twice");
+      if (!names.insert(name).second) return reader.complain("name " + printable(name) + " occurs twice");
       if (name == "__metadata__") {
         if (!read_metadata(reader, metadata)) return false;
         continue;
@@ -157,7 +157,7 @@ Status place(std::vector<ParsedEntry>& entries, std::span<const std::byte> data)
   uint64_t at = 0;
   for (ParsedEntry& entry : entries) {
     TensorEntry& tensor = entry.tensor;
-    const std::string label = "tensor " + quoted(tensor.name);
+    const std::string label = "tensor " + printable(tensor.name);
     if (entry.end < entry.begin) return format_error(label + " ends before it begins");
     if (entry.end > data.size()) {
       return format_error(label + " ends at byte " + std::to_string(entry.end) + " of the data, which has " +
@@ -334,13 +334,15 @@ Status write_safetensors(const std::string& path, std::span<const TensorSource> 
   if (!created.ok()) return created.status();
   AtomicFile file = std::move(created).value();
 
-  Status status = file.write(std::as_bytes(std::span(make_header(tensors, entries))));
+  std::string header = make_header(tensors, entries);
+  Status status = file.write(std::as_bytes(std::span(header)));
   for (const TensorSource& tensor : tensors) {
     std::string* const sum = checksums ? &entries[kChecksumPrefix + tensor.name] : nullptr;
     if (status.ok()) status = write_tensor(file, tensor, sum, progress);
   }
   if (status.ok() && checksums) {
-    status = file.overwrite(0, std::as_bytes(std::span(make_header(tensors, entries))));
+    header = make_header(tensors, entries);  // as long as before
+    status = file.overwrite(0, std::as_bytes(std::span(header)));
   }
   if (!status.ok()) return status;
   if (!progress.go_on()) return {StatusCode::kAborted, kCancelled};
@@ -353,8 +355,8 @@ Status verify_checksums(const SafetensorsFile& file) {
     if (stated == file.metadata.end()) continue;
     const std::string found = hex16(XXH3_64bits(tensor.data, tensor.bytes));
     if (found != stated->second) {
-      return format_error("tensor " + quoted(tensor.name) + " has checksum " + found + ", the file states " +
-                          stated->second + "; its bytes were changed");
+      return format_error("tensor " + printable(tensor.name) + " has checksum " + found +
+                          ", the file states " + stated->second + "; its bytes were changed");
     }
   }
   return {};
