@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <set>
+#include <tuple>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -151,8 +152,8 @@ bool byte_size(const TensorEntry& tensor, uint64_t& out) {
 
 // Offsets must tile the data: no overlap, no hole, nothing behind.
 Status place(std::vector<ParsedEntry>& entries, std::span<const std::byte> data) {
-  std::stable_sort(entries.begin(), entries.end(), [](const ParsedEntry& a, const ParsedEntry& b) {
-    return a.begin < b.begin || (a.begin == b.begin && a.end < b.end);
+  std::sort(entries.begin(), entries.end(), [](const ParsedEntry& a, const ParsedEntry& b) {
+    return std::tie(a.begin, a.end, a.tensor.name) < std::tie(b.begin, b.end, b.tensor.name);
   });
   uint64_t at = 0;
   for (ParsedEntry& entry : entries) {

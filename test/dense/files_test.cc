@@ -1,8 +1,13 @@
 #include "dense/files.h"
 
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -52,7 +57,11 @@ TEST_CASE("a memory of several blocks with values, removals and calibration surv
   const Calibration read = opened.memory->calibration().value();
   CHECK(read.beta == calibration.beta);
   CHECK(read.similarity == calibration.similarity);
+  CHECK(read.recall == calibration.recall);
+  CHECK(read.sample == calibration.sample);
+  CHECK(read.unreachable == calibration.unreachable);
   CHECK(read.gap_min == calibration.gap_min);
+  CHECK(read.gap_median == calibration.gap_median);
   CHECK(read.gap_max == calibration.gap_max);
 
   // The file is still mapped: saving over it must not disturb the open memory.
@@ -82,6 +91,78 @@ TEST_CASE("a lone matrix of any name and an npy matrix open as auto-associative 
   }
 }
 
+TEST_CASE("a calibration is kept with infinite gaps, and left out where its beta says nothing") {
+  const TemporaryFolder folder;
+  const auto memory = std::move(Memory::create(1)).value();
+  const float row = 1;
+  REQUIRE(memory->append(&row, nullptr, 1).ok());
+  const float infinity = std::numeric_limits<float>::infinity();
+  memory->set_calibration({.beta = 2, .gap_min = -infinity, .gap_max = infinity});
+  REQUIRE(save_memory(*memory, folder.file("m"), {}).ok());
+  Result<OpenedMemory> opened = open_memory(folder.file("m"), true);
+  REQUIRE_MESSAGE(opened.ok(), opened.status().message());
+  CHECK(opened.value().memory->calibration()->gap_min == -infinity);
+  CHECK(opened.value().memory->calibration()->gap_max == infinity);
+  for (const float beta : {0.0F, infinity}) {
+    memory->set_calibration({.beta = beta});
+    REQUIRE(save_memory(*memory, folder.file("m"), {}).ok());
+    opened = open_memory(folder.file("m"), true);
+    REQUIRE_MESSAGE(opened.ok(), opened.status().message());
+    CHECK_FALSE(opened.value().memory->calibration().has_value());
+  }
+}
+
+TEST_CASE("a file larger than the machine's memory is opened by its header alone") {
+  const TemporaryFolder folder;
+  // 2^34 elements, 64 GiB, in a file of holes.
+  std::string json =
+      "{\"patterns\":{\"dtype\":\"F32\",\"shape\":[16777216,1024],\"data_offsets\":[0,68719476736]}}";
+  json.append(120 - json.size(), ' ');
+  testing::write_file(folder.file("m"), std::string("\x78\0\0\0\0\0\0\0", 8) + json);
+  REQUIRE(truncate(folder.file("m").c_str(), 128 + (off_t{1} << 36)) == 0);
+  Result<OpenedMemory> opened = open_memory(folder.file("m"), false);
+  REQUIRE_MESSAGE(opened.ok(), opened.status().message());
+  const auto snapshot = opened.value().memory->snapshot();
+  CHECK(snapshot->count == 1 << 24);
+  CHECK(snapshot->dim == 1024);
+  CHECK(snapshot->blocks[0].keys[(uint64_t{1} << 34) - 1] == 0);
+}
+
+TEST_CASE("a process killed while saving a memory leaves one that verifies, the old or the new") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  const size_t dim = 64;
+  const uint64_t rows = 2000;
+  const auto make = [&](float element) {
+    auto memory = std::move(Memory::create(dim)).value();
+    const std::vector<float> elements(rows * dim, element);
+    REQUIRE(memory->append(elements.data(), nullptr, rows).ok());
+    return memory;
+  };
+  const std::shared_ptr<Memory> memories[] = {make(1), make(2)};
+  REQUIRE(save_memory(*memories[0], path, {}).ok());
+  std::mt19937 random(11);
+  for (int round = 0; round < 50; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      for (size_t i = 1;; ++i) {
+        if (!save_memory(*memories[i % 2], path, {}).ok()) _exit(1);
+      }
+    }
+    usleep(500 + random() % 15000);
+    kill(child, SIGKILL);
+    int result = 0;
+    waitpid(child, &result, 0);
+    CHECK(WIFSIGNALED(result));
+    Result<OpenedMemory> opened = open_memory(path, true);
+    REQUIRE_MESSAGE(opened.ok(), opened.status().message());
+    const auto snapshot = opened.value().memory->snapshot();
+    REQUIRE(snapshot->count == rows);
+    CHECK((snapshot->blocks[0].keys[0] == 1 || snapshot->blocks[0].keys[0] == 2));
+    CHECK(snapshot->blocks[0].keys[rows * dim - 1] == snapshot->blocks[0].keys[0]);
+  }
+}
+
 TEST_CASE("files that are no dense memory are refused, naming the file") {
   const TemporaryFolder folder;
   const std::vector<float> rows(12, 1.0F);
@@ -103,6 +184,29 @@ TEST_CASE("files that are no dense memory are refused, naming the file") {
   for (const Status& status : checks) {
     CHECK(status.code() == StatusCode::kFormat);
     CHECK(status.message().find(folder.file("x")) != std::string::npos);
+  }
+  // Several tensors that do not make a memory together.
+  const uint64_t beyond[] = {3};
+  const auto save_pair = [&](const char* first, storage::Dtype dtype, std::vector<uint64_t> shape,
+                             std::span<const std::byte> bytes) {
+    const storage::TensorSource pair[] = {
+        {.name = first, .dtype = dtype, .shape = std::move(shape), .pieces = {bytes}},
+        {.name = "patterns", .dtype = storage::Dtype::kF32, .shape = {3, 4}, .pieces = {piece}}};
+    REQUIRE(storage::write_safetensors(folder.file("x"), pair, {}, false).ok());
+    return open_memory(folder.file("x"), false).status();
+  };
+  const std::span<const std::byte> index = std::as_bytes(std::span(beyond));
+  CHECK(save_pair("unrelated", storage::Dtype::kF32, {2, 1}, index).ok());
+  CHECK(save_pair("removed", storage::Dtype::kU64, {1}, index).message().find("index 3") !=
+        std::string::npos);
+  CHECK(save_pair("removed", storage::Dtype::kI64, {1}, index).code() == StatusCode::kFormat);
+  CHECK(save_pair("values", storage::Dtype::kF32, {2, 1}, index).code() == StatusCode::kFormat);
+  CHECK(save_pair("values", storage::Dtype::kF32, {3, 0}, {}).code() == StatusCode::kFormat);
+  for (const std::vector<uint64_t>& shape : {std::vector<uint64_t>{0, 4}, std::vector<uint64_t>{3, 0}}) {
+    const storage::TensorSource empty{
+        .name = "patterns", .dtype = storage::Dtype::kF32, .shape = shape, .pieces = {}};
+    REQUIRE(storage::write_safetensors(folder.file("x"), std::span(&empty, 1), {}, false).ok());
+    CHECK(open_memory(folder.file("x"), false).status().code() == StatusCode::kFormat);
   }
   CHECK(open_memory(folder.file("none"), false).status().code() == StatusCode::kIo);
   CHECK(save_memory(*std::move(Memory::create(3)).value(), folder.file("e"), {}).code() ==

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "support/reference.h"
@@ -90,6 +92,68 @@ TEST_CASE("non-finite rows are named and nothing is stored") {
   rows[17] = 2;
   REQUIRE(memory->append(rows.data(), nullptr, 10).ok());
   CHECK(element(*memory->snapshot(), 15, 2) == 2);
+}
+
+TEST_CASE("a refused store holds no memory") {
+  const auto memory = make(2, 2);
+  std::vector<float> values(200'000, 1.0F);
+  const std::vector<float> keys = values;
+  values[77] = -std::numeric_limits<float>::infinity();
+  const Status status = memory->append(keys.data(), values.data(), 100'000).status();
+  CHECK(status.code() == StatusCode::kNonFinite);
+  CHECK(status.message().find("value 38 has -inf at position 1") != std::string::npos);
+  CHECK(memory->native_bytes() == 0);
+  // No element is read before there is memory for all of them.
+  for (const uint64_t rows : {uint64_t{1} << 45, uint64_t{1} << 61, UINT64_MAX}) {
+    CHECK(memory->append(keys.data(), values.data(), rows).status().code() == StatusCode::kOutOfMemory);
+  }
+  CHECK(memory->native_bytes() == 0);
+  CHECK(memory->snapshot()->count == 0);
+}
+
+TEST_CASE("a wide value beside a narrow key does not reserve room for thousands of rows") {
+  const size_t width = 1'000'000;
+  const auto memory = make(1, width);
+  const float key = 1;
+  const std::vector<float> value(width, 2.0F);
+  REQUIRE(memory->append(&key, value.data(), 1).ok());
+  CHECK(memory->native_bytes() == (1 + width) * sizeof(float));
+}
+
+TEST_CASE("readers see whole snapshots while others store and remove") {
+  const size_t dim = 3;
+  const auto memory = make(dim);
+  const uint64_t rounds = 3000;
+  std::atomic<bool> torn{false};
+  std::atomic<bool> finished{false};
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 2; ++r) {
+    readers.emplace_back([&] {
+      do {
+        const auto snapshot = memory->snapshot();
+        uint64_t rows = 0;
+        for (const Block& block : snapshot->blocks) {
+          if (block.first != rows) torn = true;
+          const float* const last = block.keys + (block.rows - 1) * dim;
+          if (last[0] != static_cast<float>(block.first + block.rows - 1) || last[2] != last[0]) torn = true;
+          rows += block.rows;
+        }
+        if (rows != snapshot->count || snapshot->live > snapshot->count) torn = true;
+      } while (!finished);
+    });
+  }
+  for (uint64_t i = 0; i < rounds; ++i) {
+    const std::vector<float> row(dim, static_cast<float>(i));
+    if (memory->append(row.data(), nullptr, 1).ok() && i % 100 == 0) {
+      const uint64_t index = i;
+      if (!memory->remove(std::span(&index, 1)).ok()) torn = true;
+    }
+  }
+  finished = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK_FALSE(torn);
+  CHECK(memory->snapshot()->count == rounds);
+  CHECK(memory->snapshot()->live == rounds - rounds / 100);
 }
 
 TEST_CASE("removal marks items once, keeps numbers, and old readers do not see it") {

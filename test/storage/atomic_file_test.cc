@@ -60,6 +60,40 @@ TEST_CASE("unwritable targets are an I/O error with errno") {
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("bytes written before can be written over") {
+  const testing::TemporaryFolder folder;
+  Result<AtomicFile> file = AtomicFile::create(folder.file("x"));
+  REQUIRE(file.ok());
+  CHECK(file.value().write(bytes_of("head----")).ok());
+  CHECK(file.value().write(bytes_of("tail")).ok());
+  CHECK(file.value().overwrite(4, bytes_of("1234")).ok());
+  CHECK(file.value().write(bytes_of("!")).ok());
+  CHECK(file.value().commit().ok());
+  CHECK(testing::read_file(folder.file("x")) == "head1234tail!");
+}
+
+TEST_CASE("a symbolic link stays a link and the file it leads to is replaced") {
+  const testing::TemporaryFolder folder;
+  REQUIRE(mkdir(folder.file("elsewhere").c_str(), 0755) == 0);
+  testing::write_file(folder.file("elsewhere/x"), "old");
+  REQUIRE(symlink("elsewhere/x", folder.file("link").c_str()) == 0);
+  CHECK(replace(folder.file("link"), "new").ok());
+  CHECK(testing::read_file(folder.file("elsewhere/x")) == "new");
+  struct stat facts{};
+  REQUIRE(lstat(folder.file("link").c_str(), &facts) == 0);
+  CHECK(S_ISLNK(facts.st_mode));
+}
+
+TEST_CASE("names may be as long as the file system allows, and never end at a NUL") {
+  const testing::TemporaryFolder folder;
+  CHECK(replace(folder.file(std::string(255, 'n')), "long").ok());
+  CHECK(testing::read_file(folder.file(std::string(255, 'n'))) == "long");
+  const Status status = replace(folder.file(std::string("x\0y", 3)), "text");
+  CHECK(status.code() == StatusCode::kIo);
+  CHECK(status.system_error() == EINVAL);
+  CHECK(folder.entries() == 1);
+}
+
 TEST_CASE("a full disk is an I/O error and the old file stays") {
   const testing::TemporaryFolder folder;
   REQUIRE(replace(folder.file("x"), "old").ok());

@@ -72,6 +72,20 @@ TEST_CASE("the writer's bytes are what NumPy writes") {
   CHECK(folder.entries() == 2);
 }
 
+TEST_CASE("the file of a vector, byte by byte") {
+  const testing::TemporaryFolder folder;
+  const uint16_t data[] = {0x0102, 0x0304};
+  const std::span<const std::byte> piece = std::as_bytes(std::span(data));
+  const uint64_t list[] = {2};
+  REQUIRE(write_npy(folder.file("v"), Dtype::kU16, list, std::span(&piece, 1)).ok());
+  const std::string expected =
+      std::string("\x93NUMPY\x01\x00\x76\x00", 10) +                    // 1.0; 118 bytes of header follow
+      "{'descr': '<u2', 'fortran_order': False, 'shape': (2,), }" +     // 57 characters
+      "                                                            \n"  // 60 spaces and the end: 128 in all
+      "\x02\x01\x04\x03";
+  CHECK(testing::read_file(folder.file("v")) == expected);
+}
+
 TEST_CASE("hostile files are refused with a reason") {
   struct Case {
     std::string file;

@@ -90,6 +90,31 @@ TEST_CASE("the writer's bytes are the published layout, data at a multiple of 64
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("the checksum is XXH3-64 as 16 hexadecimal digits") {
+  const testing::TemporaryFolder folder;
+  const TensorSource source{.name = "e", .dtype = Dtype::kU8, .shape = {0}, .pieces = {}};
+  REQUIRE(write_safetensors(folder.file("x"), std::span(&source, 1), {}, true).ok());
+  const std::string text = testing::read_file(folder.file("x"));
+  // 2d06800538d394c2 is the published XXH3-64 of no bytes with seed 0.
+  std::string json =
+      "{\"__metadata__\":{\"engram.checksum.e\":\"2d06800538d394c2\"},"
+      "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";
+  json.append(120 - json.size(), ' ');
+  CHECK(text == length_prefix(120) + json);
+}
+
+TEST_CASE("names from a file stand in messages shortened and on one line") {
+  std::string name = "a\xC3\xA9";
+  while (name.size() < 1000) name += "\xC3\xA9";
+  const std::string message =
+      parse_status(file_of("{\"\\n\\u0007" + name + "\":{\"dtype\":\"F32\",\"shape\":[1]}}", "")).message();
+  CHECK(message.size() < 200);
+  CHECK(message.find("'??a") != std::string::npos);
+  CHECK(message.find("...'") != std::string::npos);
+  // Cut between characters: "??a" and 38 two-byte letters are 79 bytes, a 39th would pass 80.
+  CHECK(message.find("\xC3\xA9...'") != std::string::npos);
+}
+
 TEST_CASE("checksums are written, verified, and a flipped bit is found") {
   const testing::TemporaryFolder folder;
   const std::vector<float> data(1000, 0.5F);
@@ -104,6 +129,29 @@ TEST_CASE("checksums are written, verified, and a flipped bit is found") {
   const Status status = verify_checksums(parse_safetensors(bad.span()).value());
   CHECK(status.code() == StatusCode::kFormat);
   CHECK(status.message().find("'a'") != std::string::npos);
+}
+
+TEST_CASE("a checksum spans the pieces of a tensor and the parts they are written in") {
+  const testing::TemporaryFolder folder;
+  std::vector<std::byte> data(19 << 20);
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 2654435761U >> 24);
+  const std::span<const std::byte> all(data);
+  const TensorSource whole{.name = "a", .dtype = Dtype::kU8, .shape = {data.size()}, .pieces = {all}};
+  TensorSource cut = whole;
+  cut.pieces = {all.first(1), all.subspan(1, 9 << 20), all.subspan(1 + (9 << 20))};
+  uint64_t before = 0;
+  const auto rising = [&before](uint64_t done, uint64_t total) {
+    const bool rises = done >= before && done <= total;
+    before = done;
+    return rises;
+  };
+  REQUIRE(write_safetensors(folder.file("whole"), std::span(&whole, 1), {}, true, rising).ok());
+  CHECK(before == data.size());
+  REQUIRE(write_safetensors(folder.file("cut"), std::span(&cut, 1), {}, true).ok());
+  const std::string text = testing::read_file(folder.file("whole"));
+  CHECK((text == testing::read_file(folder.file("cut"))));
+  const Bytes bytes(text);
+  CHECK(verify_checksums(parse_safetensors(bytes.span()).value()).ok());
 }
 
 TEST_CASE("hostile files are refused with a reason") {
