@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <random>
 #include <utility>
@@ -31,14 +33,15 @@ std::string follow_links(const std::string& path) {
   return resolved;
 }
 
-// In the target's folder, so that the rename stays within one file system; not made of the target's name,
-// which may be as long as names can be.
-std::string temporary_name(const std::string& folder) {
+// Beside the target, so that the rename stays within one file system. Named after it, so that a file left
+// behind by a killed process tells what it was to become; cut where the file system's limit asks for it.
+std::string temporary_name(const std::string& target) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::random_device random;
-  std::string name = folder + "/.engram-" + std::to_string(::getpid()) + "-";
-  for (int i = 0; i < 12; ++i) name += kDigits[random() % 16];
-  return name + ".tmp";
+  std::string suffix = ".tmp-" + std::to_string(::getpid()) + "-";
+  for (int i = 0; i < 12; ++i) suffix += kDigits[random() % 16];
+  const size_t name_at = target.rfind('/') + 1;  // 0 where there is no slash
+  return target.substr(0, name_at + std::min(target.size() - name_at, NAME_MAX - suffix.size())) + suffix;
 }
 
 // Calls until a signal no longer interrupts.
@@ -102,11 +105,10 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
     return io_error("cannot write to a path that contains a NUL character", EINVAL);
   }
   const std::string target = follow_links(path);
-  const std::string folder = folder_of(target);
-  std::string temporary = temporary_name(folder);
+  std::string temporary = temporary_name(target);
   const int fd =
       retried([&] { return ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
-  if (fd < 0) return io_error("cannot create a file in '" + folder + "'", errno);
+  if (fd < 0) return io_error("cannot create a file in '" + folder_of(target) + "'", errno);
   AtomicFile file(fd, target, std::move(temporary));
   // statx rather than stat, which a new glibc binds to a version of itself that old systems lack.
   struct statx existing;

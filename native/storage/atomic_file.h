@@ -12,7 +12,7 @@ namespace engram::storage {
 
 // Writes to a temporary file in the target's folder; commit() syncs it, renames it over the target and
 // syncs the folder. Dropped without commit, the temporary file is removed and the target untouched; a
-// process killed in between leaves the target untouched and a file `.engram-<pid>-<random>.tmp` beside it.
+// process killed in between leaves the target untouched and a file `<target>.tmp-<pid>-<random>` beside it.
 // A target that exists keeps its permissions, and a symbolic link to it stays a link.
 // All failures are kIo with errno (a full disk: ENOSPC).
 class AtomicFile {
