@@ -31,8 +31,10 @@ function limitsProbe(/** @type {number} */ threads) {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const measure = createRequire(import.meta.url)('node-gyp-build')(root).limitsProbe(threads);
   return () => {
-    const [fmaGflops, readGbps] = measure();
-    return { fmaGflops, readGbps };
+    // The best of a few rounds: what disturbs one can only make it slower.
+    const rounds = [measure(), measure(), measure()];
+    const best = (/** @type {number} */ i) => Math.max(...rounds.map((round) => round[i]));
+    return { fmaGflops: best(0), readGbps: best(1) };
   };
 }
 
@@ -113,3 +115,4 @@ process.once('message', async (/** @type {Order} */ order) => {
   }
   process.disconnect();
 });
+process.once('disconnect', () => process.exit()); // done, or the parent is gone

@@ -12,7 +12,9 @@
  */
 
 const turnSeconds = 0.06; // calls are repeated until a turn takes about this long
-const mostCalls = 200;
+const mostCalls = 1000;
+const warmUpSeconds = 0.02; // wakes threads, fills caches, lets the compiler of Node see the loop; not timed
+const mostWarmUps = 200;
 const pauseMs = 60; // thread pools that spin after a call (onnxruntime, OpenBLAS) have given up by then
 
 export function median(/** @type {number[]} */ values) {
@@ -41,7 +43,7 @@ async function plan(/** @type {Contestant} */ contestant, /** @type {number} */ 
   return {
     contestant,
     calls: contestant.slow ? 1 : Math.min(mostCalls, Math.max(1, Math.round(turnSeconds / quick))),
-    warmUps: quick < 0.01 ? 3 : quick < 0.3 ? 1 : 0, // wakes the threads; not timed
+    warmUps: quick > 0.3 ? 0 : Math.min(mostWarmUps, Math.ceil(warmUpSeconds / quick)),
     turns: contestant.slow && first > 0.5 ? Math.min(turns, 2) : turns,
   };
 }
