@@ -89,7 +89,7 @@ function fuzz() {
     // The kept corpus is read, new finds go to a folder of the run.
     const finds = mkdtempSync(path.join(scratch, `${name}-`));
     check(`fuzz ${name}`, `build/fuzz/fuzz_${name}`, [
-      '-max_total_time=20', '-verbosity=0', '-print_final_stats=0', finds, `test/fuzz/corpus/${name}`,
+      '-max_total_time=20', '-verbosity=0', '-print_final_stats=0', `-dict=test/fuzz/${name}.dict`, finds, `test/fuzz/corpus/${name}`,
     ]);
   }
 }

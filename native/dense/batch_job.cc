@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "engine/backend.h"
-#include "kernels/dispatch.h"
+#include "engine/finite.h"
 #include "runtime/pool.h"
 
 namespace engram::dense {
@@ -286,7 +286,7 @@ Result<Prepared> prepare(const Memory& memory, const float* queries, uint64_t co
   prepared.request->queries = std::move(copy).value();
   std::memcpy(prepared.request->queries.data(), queries, elements * sizeof(float));
   // The copy is checked, not the original: a shared buffer may be written meanwhile.
-  if (!kernels::active().all_finite(prepared.request->queries.as<float>(), elements)) {
+  if (!engine::all_finite(prepared.request->queries.as<float>(), elements)) {
     return explain_query(prepared.request->queries.as<float>(), count, memory.dim());
   }
   prepared.request->count = count;

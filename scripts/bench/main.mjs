@@ -8,16 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { devices, version } from './engram.mjs';
 import { missingData } from './data.mjs';
-import { heading, rowText, summaryText } from './report.mjs';
+import { heading, markdown, rowText, summaryText } from './report.mjs';
 import { rows } from './rows.mjs';
 import { installedVersions } from './versions.mjs';
 
 const usage = `npm run bench -- [options]
-  --threads N    threads of engram and of the peers (default 2)
-  --rows A,B     only rows whose name contains one of these
-  --quick        3 turns instead of 7
-  --json FILE    also write everything as JSON
-  --list         names of the rows`;
+  --threads N      threads of engram and of the peers (default 2)
+  --rows A,B       only rows whose name contains one of these
+  --quick          3 turns instead of 7
+  --json FILE      also write everything as JSON
+  --markdown FILE  also write the table as Markdown
+  --list           names of the rows`;
 
 const { values: options } = parseArgs({
   options: {
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     rows: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
+    markdown: { type: 'string' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -95,6 +97,7 @@ async function main() {
     if (options.json) writeFileSync(options.json, JSON.stringify({ machine, results }, null, 2) + '\n');
   }
   console.log(summaryText(results));
+  if (options.markdown) writeFileSync(options.markdown, markdown(machine, results));
 }
 
 main().catch((error) => {

@@ -100,3 +100,33 @@ export function summaryText(/** @type {any[]} */ results) {
     })
     .join('\n');
 }
+
+/** The results as a Markdown table, as docs/performance.md shows them. */
+export function markdown(/** @type {any} */ machine, /** @type {any[]} */ results) {
+  const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
+  const lines = results
+    .filter((result) => result.contestants)
+    .map((result) => {
+      const [ours, ...others] = result.contestants;
+      const ratios = others.map(
+        (/** @type {any} */ other) => `${other.name} ${duration(other.seconds)} (${other.ratio.toFixed(2)}x)`,
+      );
+      const held = result.memoryHeld?.engram;
+      return `| ${[
+        result.title,
+        duration(ours.seconds),
+        achieved(result, ours),
+        ratios.join('; '),
+        held === undefined ? '' : megabytes(held),
+      ].join(' | ')} |`;
+    });
+  return [
+    `${machine.processor}, ${machine.threads} threads, ${machine.instructionSet}; Node ${machine.node}, ` +
+      `${peers.join(', ')}; ${machine.date.slice(0, 10)}.`,
+    '',
+    '| row | engram | of the limit | others (time / engram\'s time) | held |',
+    '| --- | --- | --- | --- | --- |',
+    ...lines,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,37 @@
+// Builds the addon into build/Release with CMake: what binding.gyp, `npm run build:native` and prebuildify
+// (through its --node-gyp override, whose arguments are ignored) all reach.
+'use strict';
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+const env = { ...process.env };
+// A make that calls us (gyp's) must not hand its job server and flags to ninja or make below.
+for (const name of ['MAKEFLAGS', 'MFLAGS', 'MAKELEVEL']) delete env[name];
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: 'inherit' });
+  if (error?.code === 'ENOENT') {
+    console.error(
+      `engram: '${command}' was not found. Building from source needs a C++20 compiler, CMake 3.24, Ninja,\n` +
+        'and the headers of Highway and xxHash. On Debian or Ubuntu:\n' +
+        '  sudo apt-get install g++ cmake ninja-build libhwy-dev libxxhash-dev',
+    );
+    process.exit(1);
+  }
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const headers = [
+  require('node-api-headers').include_dir,
+  path.dirname(require.resolve('node-addon-api/package.json')),
+].join(';');
+const tree = path.join(root, 'build', 'cmake-Release');
+run('cmake', [
+  '-S', root, '-B', tree, '-G', 'Ninja',
+  '-DCMAKE_BUILD_TYPE=Release',
+  `-DCMAKE_JS_INC=${headers}`,
+  `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${path.join(root, 'build', 'Release')}`,
+  '-DENGRAM_TESTS=OFF',
+]);
+run('cmake', ['--build', tree]);
