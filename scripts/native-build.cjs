@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // Builds the addon into build/Release with CMake: what binding.gyp, `npm run build:native` and prebuildify
 // (through its --node-gyp override, whose arguments are ignored) all reach.
 'use strict';
