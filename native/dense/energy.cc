@@ -15,26 +15,22 @@ void EnergyPasses::set_lse(const double* lse) {
   lse_known_ = true;
 }
 
-uint64_t EnergyPasses::passes(bool lse_known) const { return lse_known ? 0 : 1; }
+uint64_t EnergyPasses::passes(bool lse_known) const {
+  return lse_known && options_.similarity != Similarity::kDot ? 0 : 1;
+}
 
 Result<bool> EnergyPasses::next(engine::ScoreFold& pass, const float* states, float* energy) {
+  if (scored_) {
+    write(energy);
+    return false;
+  }
   const size_t dim = batch_.snapshot->dim;
-  if (stage_ == Stage::kBegin) {
-    square_norms_.resize(batch_.count);
-    for (uint64_t i = 0; i < batch_.count; ++i) square_norms_[i] = square_norm(states + i * dim, dim);
-    stage_ = Stage::kScored;
-    if (!lse_known_) {
-      score(pass, states);
-      return true;
-    }
-  }
-  if (stage_ == Stage::kScored && needs_norms()) {
-    find_largest_norm(pass);
-    stage_ = Stage::kNormed;
-    return true;
-  }
-  write(energy);
-  return false;
+  square_norms_.resize(batch_.count);
+  for (uint64_t i = 0; i < batch_.count; ++i) square_norms_[i] = square_norm(states + i * dim, dim);
+  scored_ = true;
+  if (passes(lse_known_) == 0) return next(pass, states, energy);
+  score(pass, states);
+  return true;
 }
 
 void EnergyPasses::score(engine::ScoreFold& pass, const float* states) {
@@ -50,24 +46,13 @@ void EnergyPasses::score(engine::ScoreFold& pass, const float* states) {
   pass.scale = scale_.data();
   pass.fold = engine::Fold::kLogSumExp;
   pass.lse = lse_.data();
-}
-
-void EnergyPasses::find_largest_norm(engine::ScoreFold& pass) {
-  zero_query_.assign(batch_.snapshot->dim, 0.0F);
-  scale_.assign(1, 1.0F);
-  pass = memory_.pass();
-  pass.term = engine::KeyTerm::kHalfSquareNorm;
-  pass.queries = zero_query_.data();
-  pass.query_count = 1;
-  pass.scale = scale_.data();
-  pass.fold = engine::Fold::kMinimum;
-  pass.minimum = &smallest_;
+  if (options_.similarity == Similarity::kDot) pass.max_square_norm = &max_square_norm_;
 }
 
 void EnergyPasses::write(float* energy) const {
   for (uint64_t i = 0; i < batch_.count; ++i) {
     energy[i] = static_cast<float>(softmax_energy(options_.similarity, options_.separation.beta, lse_[i],
-                                                  square_norms_[i], -2.0 * smallest_, batch_.snapshot->live));
+                                                  square_norms_[i], max_square_norm_, batch_.snapshot->live));
   }
 }
 

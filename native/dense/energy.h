@@ -14,7 +14,8 @@ class EnergyPasses {
  public:
   EnergyPasses(const Batch& batch, const RetrieveOptions& options);
 
-  // The log-sum-exps at the states are known already: no scoring pass is needed.
+  // The log-sum-exps at the states are known already: no scoring pass is needed, but for the dot similarity,
+  // whose energy contains the largest stored norm.
   void set_lse(const double* lse);
   // Passes that next() will ask for.
   uint64_t passes(bool lse_known) const;
@@ -23,23 +24,18 @@ class EnergyPasses {
   Result<bool> next(engine::ScoreFold& pass, const float* states, float* energy);
 
  private:
-  enum class Stage { kBegin, kScored, kNormed };
-  bool needs_norms() const { return options_.similarity == Similarity::kDot; }
   void score(engine::ScoreFold& pass, const float* states);
-  void find_largest_norm(engine::ScoreFold& pass);
   void write(float* energy) const;
 
   const Batch& batch_;
   const RetrieveOptions options_;
   ScoredMemory memory_;
-  Stage stage_ = Stage::kBegin;
+  bool scored_ = false;
   bool lse_known_ = false;
   std::vector<double> lse_;
   std::vector<double> square_norms_;  // of the states
   std::vector<float> scale_;
-  // The largest |x|^2 is minus twice the smallest Euclidean score of the zero query.
-  std::vector<float> zero_query_;
-  float smallest_ = 0;
+  float max_square_norm_ = 0;  // of the stored items; the dot energy contains it
 };
 
 }  // namespace engram::dense

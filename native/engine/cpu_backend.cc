@@ -174,12 +174,32 @@ class CpuPass final : public Pass {
     return tile;
   }
 
+  bool needs_norms() const { return op_.term != KeyTerm::kNone || op_.max_square_norm != nullptr; }
+
+  // Raises the largest norm to those of this tile's items. A maximum does not depend on the order in which
+  // strands come by. False when a norm is not finite.
+  bool take_norms(size_t rows, const Scratch& scratch) const {
+    if (op_.max_square_norm == nullptr) return true;
+    float largest = 0;
+    bool finite = true;
+    for (size_t j = 0; j < rows; ++j) {
+      finite = finite && scratch.norms[j] <= FLT_MAX;
+      if (scratch.bias[j] >= -FLT_MAX) largest = std::max(largest, scratch.norms[j]);
+    }
+    std::atomic_ref<float> shared(*op_.max_square_norm);
+    float known = shared.load(std::memory_order_relaxed);
+    while (largest > known && !shared.compare_exchange_weak(known, largest, std::memory_order_relaxed)) {
+    }
+    return finite;
+  }
+
   Status fold_rows(Strand& strand, const TileRef& tile, const Scratch& scratch) {
     const size_t queries = strand.group.count;
-    float* norms = op_.term == KeyTerm::kNone ? nullptr : scratch.norms;
+    float* norms = needs_norms() ? scratch.norms : nullptr;
     kernels_.row_dots({tile.keys, tile.rows, op_.dim}, op_.queries + strand.group.first * op_.dim, queries,
                       scratch.scores, norms);
-    bool finite = key_terms(op_, tile, norms, scratch.multiplier, scratch.bias);
+    bool finite =
+        key_terms(op_, tile, norms, scratch.multiplier, scratch.bias) && take_norms(tile.rows, scratch);
     for (size_t i = 0; i < queries && finite; ++i) {
       float* scores = scratch.scores + i * tile.rows;
       float max = -FLT_MAX;
@@ -192,8 +212,9 @@ class CpuPass final : public Pass {
 
   Status fold_panels(Strand& strand, const TileRef& tile, const Scratch& scratch) {
     const kernels::Tile keys{tile.keys, tile.rows, op_.dim};
-    if (op_.term != KeyTerm::kNone) kernels_.square_norms(keys, scratch.norms);
-    bool finite = key_terms(op_, tile, scratch.norms, scratch.multiplier, scratch.bias);
+    if (needs_norms()) kernels_.square_norms(keys, scratch.norms);
+    bool finite = key_terms(op_, tile, scratch.norms, scratch.multiplier, scratch.bias) &&
+                  take_norms(tile.rows, scratch);
     const size_t lanes = strand.layout.back().first + strand.layout.back().width;
     const float* packed = strand.panels.as<float>();
     const uint64_t after = tile.first + tile.rows;

@@ -43,7 +43,6 @@ enum class Fold : uint8_t {
   kReadout,     // readout[i] = sum_j 2^s_ij v_j / sum_j 2^s_ij, and lse
   kTopK,        // the k largest scores, best first, ties by lower index
   kCandidates,  // every item with s_ij > threshold_i, by rising item number
-  kMinimum,     // minimum[i] = the smallest s_ij over items that are not removed
 };
 
 struct ScoreFold {
@@ -68,7 +67,8 @@ struct ScoreFold {
   Candidate* top = nullptr;                      // kTopK: query_count x k
   const float* threshold = nullptr;              // kCandidates: query_count
   std::vector<Candidate>* candidates = nullptr;  // kCandidates: query_count vectors
-  float* minimum = nullptr;                      // kMinimum: query_count
+  float* max_square_norm = nullptr;  // any fold, may be null: the largest |x|^2 of items not removed, or the
+                                     // value found there where that is larger
 };
 
 }  // namespace engram::engine

@@ -144,33 +144,4 @@ Status CandidateFold::finish(size_t /*part*/) {
   return {};
 }
 
-MinimumFold::MinimumFold(const ScoreFold& operation, QueryGroup group)
-    : operation_(operation), group_(group), minimum_(group.count, kInfinity) {}
-
-void MinimumFold::take_row(size_t query, float* scores, const TileRef& tile, float /*tile_max*/) {
-  for (size_t j = 0; j < tile.rows; ++j) {
-    if (scores[j] > -kInfinity) minimum_[query] = std::min(minimum_[query], scores[j]);
-  }
-}
-
-void MinimumFold::take_panel(const Panel& panel, float* scores, const TileRef& tile,
-                             const float* /*tile_max*/) {
-  for (size_t j = 0; j < tile.rows; ++j) {
-    for (size_t i = 0; i < panel.count; ++i) {
-      const float score = scores[j * panel.width + i];
-      if (score > -kInfinity) minimum_[panel.first + i] = std::min(minimum_[panel.first + i], score);
-    }
-  }
-}
-
-void MinimumFold::absorb(StrandFold& next, size_t /*part*/) {
-  const MinimumFold& other = static_cast<MinimumFold&>(next);
-  for (size_t i = 0; i < minimum_.size(); ++i) minimum_[i] = std::min(minimum_[i], other.minimum_[i]);
-}
-
-Status MinimumFold::finish(size_t /*part*/) {
-  std::copy(minimum_.begin(), minimum_.end(), operation_.minimum + group_.first);
-  return {};
-}
-
 }  // namespace engram::engine

@@ -1,4 +1,4 @@
-// Folds that select by score: the k best items, all above a threshold, the lowest score.
+// Folds that select by score: the k best items, or all above a threshold.
 #pragma once
 
 #include <memory>
@@ -56,22 +56,6 @@ class CandidateFold final : public StrandFold {
   const QueryGroup group_;
   std::vector<std::vector<Candidate>> found_;  // per query
   std::vector<float> threshold_;               // per lane, +inf without a query
-};
-
-// The smallest score of each query.
-class MinimumFold final : public StrandFold {
- public:
-  MinimumFold(const ScoreFold& operation, QueryGroup group);
-
-  void take_row(size_t query, float* scores, const TileRef& tile, float tile_max) override;
-  void take_panel(const Panel& panel, float* scores, const TileRef& tile, const float* tile_max) override;
-  void absorb(StrandFold& next, size_t part) override;
-  Status finish(size_t part) override;
-
- private:
-  const ScoreFold& operation_;
-  const QueryGroup group_;
-  std::vector<float> minimum_;  // per query
 };
 
 }  // namespace engram::engine

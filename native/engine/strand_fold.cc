@@ -36,7 +36,6 @@ Result<std::unique_ptr<StrandFold>> make_strand_fold(const ScoreFold& operation,
     case Fold::kReadout: return SoftmaxFold::create(operation, plan, kernels, group);
     case Fold::kTopK: return std::unique_ptr<StrandFold>(new TopKFold(operation, kernels, group, shared));
     case Fold::kCandidates: return std::unique_ptr<StrandFold>(new CandidateFold(operation, kernels, group));
-    case Fold::kMinimum: return std::unique_ptr<StrandFold>(new MinimumFold(operation, group));
   }
   return Status(StatusCode::kRange, "unknown fold");
 }

@@ -1,9 +1,9 @@
+#include "engine/finite.h"
+
 #include <doctest/doctest.h>
 
 #include <limits>
 #include <vector>
-
-#include "engine/finite.h"
 
 namespace engram::engine {
 namespace {
@@ -13,7 +13,8 @@ TEST_CASE("one element that is not finite is found wherever it stands") {
     std::vector<float> data(count, std::numeric_limits<float>::max());
     CHECK(all_finite(data.data(), count));
     for (size_t at = 0; at < count; ++at) {
-      for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      for (const float bad :
+           {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         data[at] = bad;
         CHECK_FALSE(all_finite(data.data(), count));
         data[at] = 0;
