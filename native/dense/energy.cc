@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dense/batch_job.h"
+#include "dense/updates.h"
 
 namespace engram::dense {
 
@@ -39,13 +40,8 @@ void EnergyPasses::score(engine::ScoreFold& pass, const float* states) {
   prepare_queries(options_.similarity, batch_.queries, batch_.count, dim);
   lse_.resize(batch_.count);
   scale_.assign(batch_.count, softmax_scale(options_.separation.beta));
-  pass = memory_.pass();
-  pass.term = key_term(options_.similarity);
-  pass.queries = batch_.queries;
-  pass.query_count = batch_.count;
-  pass.scale = scale_.data();
+  describe_softmax(pass, memory_, batch_, batch_.count, options_.similarity, scale_.data(), lse_.data());
   pass.fold = engine::Fold::kLogSumExp;
-  pass.lse = lse_.data();
   if (options_.similarity == Similarity::kDot) pass.max_square_norm = &max_square_norm_;
 }
 

@@ -106,7 +106,7 @@ TEST_CASE("with a pool of one, all of a job runs on the calling thread") {
   CHECK(seen == std::vector<std::thread::id>(4, std::this_thread::get_id()));
 }
 
-TEST_CASE("the calling thread and the pool work together") {
+TEST_CASE("as many threads as the pool has work together on a job that is waited for") {
   const PoolOf pool(3);
   const TestJobPtr job = make_job();
   Gate gate;
@@ -123,7 +123,8 @@ TEST_CASE("the calling thread and the pool work together") {
     return true;
   };
   CHECK(pool->run(job).ok());
-  CHECK(seen.count(std::this_thread::get_id()) == 1);
+  // Whether the calling thread is one of them depends on who comes first.
+  CHECK(seen.size() == 3);
 }
 
 TEST_CASE("several threads run jobs at once, also from inside slices") {
