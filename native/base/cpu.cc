@@ -126,7 +126,7 @@ size_t cache_from_sysfs(int level) {
     const std::string cache = root + std::to_string(index);
     const std::string type = read_text(cache + "/type");
     if (type.empty()) break;
-    if (type.rfind("Instruction", 0) == 0) continue;
+    if (type.starts_with("Instruction")) continue;
     const std::string text = read_text(cache + "/level");
     const auto found = words(text);
     if (found.size() == 1 && whole_number(found[0]) == static_cast<uint64_t>(level)) {
@@ -216,7 +216,7 @@ std::string parse_cpu_model(const std::string& cpuinfo) {
   std::istringstream lines(cpuinfo);
   for (std::string line; std::getline(lines, line);) {
     const size_t colon = line.find(':');
-    if (colon == line.npos || line.rfind("model name", 0) != 0) continue;
+    if (colon == line.npos || !line.starts_with("model name")) continue;
     const size_t first = line.find_first_not_of(" \t", colon + 1);
     if (first != line.npos) return line.substr(first, line.find_last_not_of(" \t") - first + 1);
   }

@@ -149,6 +149,7 @@ void prefer_huge_pages(const void* data, size_t bytes) noexcept {
   const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
   if (begin >= end) return;
   const int before = errno;  // a hint leaves no trace
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address is rounded, nothing is read through it
   ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
   errno = before;
 }

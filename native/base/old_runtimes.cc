@@ -4,6 +4,8 @@
 // the addon, take their place; scripts/check-artifact.mjs states what the binary then needs.
 #if defined(__linux__)
 
+// NOLINTBEGIN(bugprone-reserved-identifier): these are the names that the C and C++ runtimes ask for
+
 namespace std {
 // Called by containers when a size overflows. The real one throws bad_array_new_length, which is caught
 // like any allocation failure.
@@ -32,5 +34,7 @@ __attribute__((visibility("hidden"))) double __wrap_log(double x) { return engra
 __attribute__((visibility("hidden"))) double __wrap_log2(double x) { return engram_old_log2(x); }
 #endif
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif

@@ -184,7 +184,7 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   if (status.ok()) status = read_calibration(file.metadata, *opened.memory);
   if (!status.ok()) return status;
   for (const auto& [name, value] : file.metadata) {
-    if (name.rfind(kOwnPrefix, 0) != 0) opened.metadata.emplace(name, value);
+    if (!name.starts_with(kOwnPrefix)) opened.metadata.emplace(name, value);
   }
   return opened;
 }

@@ -32,7 +32,7 @@ napi_value construct(napi_env env, napi_callback_info info) {
     throw_last_napi_error(env);
     return nullptr;
   }
-  handle.release();
+  static_cast<void>(handle.release());  // the wrapper owns it now
   return arguments.self();
 }
 

@@ -27,7 +27,7 @@ runtime::CallOptions call_options(Arguments& arguments, size_t at) {
 // Takes the call in and lets `start` (CallOptions, Done) -> Result<Ticket> submit it. `at` is the
 // position of maxThreads. Returns the call's id.
 template <typename Start>
-napi_value submit(Arguments& arguments, size_t at, std::unique_ptr<PendingCall> pending, Start start) {
+napi_value submit(Arguments& arguments, size_t at, std::unique_ptr<PendingCall> pending, const Start& start) {
   runtime::CallOptions options = call_options(arguments, at);
   if (!arguments.ok()) return nullptr;
   PendingCall& call = arguments.environment().begin(std::move(pending), arguments[at + 2], arguments[at + 3]);
@@ -213,8 +213,9 @@ napi_value association(napi_env env, napi_callback_info info) {
   if (!call.ok()) return nullptr;
   const Association asked(call.arguments, call.memory());
   auto pending = std::make_unique<AssociationCall>();
+  const auto rows = pending->rows;  // taken before the move: arguments are evaluated in any order
   return submit(call.arguments, Association::kArguments, std::move(pending),
-                [&, rows = pending->rows](runtime::CallOptions options, dense::Done done) {
+                [&](runtime::CallOptions options, dense::Done done) {
                   return dense::association(call.handle->memory(), asked.queries.data(), asked.count,
                                             asked.options, asked.top, rows, std::move(options),
                                             std::move(done));
@@ -261,8 +262,9 @@ napi_value calibrate(napi_env env, napi_callback_info info) {
   if (!call.ok()) return nullptr;
   const Calibrate asked(call.arguments);
   auto pending = std::make_unique<CalibrateCall>();
+  const auto found = pending->found;  // taken before the move: arguments are evaluated in any order
   return submit(call.arguments, Calibrate::kArguments, std::move(pending),
-                [&, found = pending->found](runtime::CallOptions options, dense::Done done) {
+                [&](runtime::CallOptions options, dense::Done done) {
                   return dense::calibrate(call.handle->memory(), asked.options, found, std::move(options),
                                           std::move(done));
                 });

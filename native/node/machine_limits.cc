@@ -51,7 +51,7 @@ napi_value limits_probe(napi_env env, napi_callback_info info) {
     throw_last_napi_error(env);
     return nullptr;
   }
-  probe.release();  // the finalizer owns it now
+  static_cast<void>(probe.release());  // the finalizer owns it now
   return function;
 }
 
