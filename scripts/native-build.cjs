@@ -12,15 +12,13 @@ for (const name of ['MAKEFLAGS', 'MFLAGS', 'MAKELEVEL']) delete env[name];
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: 'inherit' });
-  if (error?.code === 'ENOENT') {
-    console.error(
-      `engram: '${command}' was not found. Building from source needs a C++20 compiler, CMake 3.24, Ninja,\n` +
-        'and the headers of Highway and xxHash. On Debian or Ubuntu:\n' +
-        '  sudo apt-get install g++ cmake ninja-build libhwy-dev libxxhash-dev',
-    );
-    process.exit(1);
-  }
-  if (status !== 0) process.exit(status ?? 1);
+  if (status === 0) return;
+  console.error(
+    `engram: ${error === undefined ? 'the build failed, see above' : `'${command}' cannot be run: ${error.message}`}. ` +
+      'Building from source needs\na C++20 compiler, CMake 3.24, Ninja, and the headers of Highway and xxHash. ' +
+      'On Debian or Ubuntu:\n  sudo apt-get install g++ cmake ninja-build libhwy-dev libxxhash-dev',
+  );
+  process.exit(status ?? 1);
 }
 
 const headers = [

@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: Debian packages, npm packages and, with --build, the native and TypeScript
 // builds. Does only what is missing. Uses nothing but Node itself, because it runs before npm ci.
 //
-//   node scripts/setup.mjs [--build] [--tests] [--sanitizers]
+//   node scripts/setup.mjs [--build] [--tests] [--lint] [--tidy] [--fuzz] [--neon]
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,13 @@ if (flags.has('--tests')) packages.push({ name: 'doctest-dev', file: '/usr/inclu
 if (flags.has('--lint')) packages.push({ name: 'clang-format-19', file: '/usr/bin/clang-format-19' });
 if (flags.has('--fuzz')) {
   packages.push({ name: 'clang-19', file: '/usr/bin/clang++-19' });
-  packages.push({ name: 'libclang-rt-19-dev', file: '/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-x86_64.a' });
+  const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  packages.push({ name: 'libclang-rt-19-dev', file: `/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-${arch}.a` });
+}
+if (flags.has('--tidy')) packages.push({ name: 'clang-tidy-19', file: '/usr/bin/clang-tidy-19' });
+if (flags.has('--neon')) {
+  packages.push({ name: 'g++-aarch64-linux-gnu', file: '/usr/bin/aarch64-linux-gnu-g++' });
+  packages.push({ name: 'qemu-user-static', file: '/usr/bin/qemu-aarch64-static' });
 }
 
 function run(command, args, options = {}) {

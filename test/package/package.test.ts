@@ -1,6 +1,6 @@
 /**
  * The package as a user gets it: packed with its prebuilt addon, installed into an empty folder without
- * scripts and without a network, used where there is no compiler.
+ * scripts, used where there is no compiler.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,0 +1,52 @@
+// Builds the fuzzers of test/fuzz (libFuzzer, ASan, UBSan) and runs each over its kept corpus.
+//
+//   node scripts/fuzz.mjs [--seconds=N] [name...]     default: all fuzzers, 60 s each
+//
+// The corpus is only read. New finds stay in build/fuzz/finds/<name>, inputs that crash in build/fuzz.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+const BUILD = 'build/fuzz';
+
+const { values, positionals } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' } },
+  allowPositionals: true,
+});
+
+function run(command, args) {
+  return spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}
+
+function build() {
+  const options = [
+    '-DCMAKE_CXX_COMPILER=clang++-19', '-DENGRAM_ADDON=OFF', '-DENGRAM_TESTS=OFF', '-DENGRAM_FUZZ=ON', '--log-level=WARNING',
+  ];
+  return run('cmake', ['-S', '.', '-B', BUILD, '-G', 'Ninja', ...options]) && run('cmake', ['--build', BUILD]);
+}
+
+function fuzz(name) {
+  const finds = `${BUILD}/finds/${name}`;
+  mkdirSync(finds, { recursive: true });
+  return run(`${BUILD}/fuzz_${name}`, [
+    `-max_total_time=${values.seconds}`,
+    '-verbosity=0',
+    `-artifact_prefix=${BUILD}/${name}-`,
+    `-dict=test/fuzz/${name}.dict`,
+    finds, // where finds go: the first folder
+    `test/fuzz/corpus/${name}`,
+  ]);
+}
+
+const known = readdirSync('test/fuzz').flatMap((file) => /^fuzz_(\w+)\.cc$/.exec(file)?.[1] ?? []);
+const unknown = positionals.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(`fuzz: no fuzzer '${unknown.join("', '")}'; there are ${known.join(', ')}`);
+  process.exit(2);
+}
+if (!build()) process.exit(1);
+for (const name of positionals.length > 0 ? positionals : known) {
+  const ok = fuzz(name);
+  console.log(`fuzz ${name}: ${ok ? 'nothing found' : 'FAILED'}`);
+  if (!ok) process.exitCode = 1;
+}
