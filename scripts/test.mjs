@@ -106,8 +106,9 @@ try {
       { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' },
       ['-tce=*process may exit*'],
     );
-    // TSan's runtime refuses threads in a forked child, which these cases start.
+    // The parts with threads. TSan's runtime refuses threads in a forked child, which the cases left out start.
     nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {}, [
+      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/storage/*',
       '-tce=*fork*,*process may exit*,*no thread can be started*',
     ]);
     fuzz();
