@@ -14,7 +14,8 @@ const ALLOWED = {
   engine: ['base', 'runtime', 'kernels'],
   storage: ['base', 'runtime'],
   dense: ['base', 'runtime', 'engine', 'storage'], // algorithms reach hardware only through the engine
-  node: ['base', 'runtime', 'kernels', 'engine', 'storage', 'dense'],
+  transport: ['base', 'runtime', 'engine', 'storage'],
+  node: ['base', 'runtime', 'kernels', 'engine', 'storage', 'dense', 'transport'],
 };
 /** Headers that only one layer may include. */
 const RESERVED = [

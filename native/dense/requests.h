@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "base/status.h"
 #include "dense/memory.h"
 #include "runtime/job.h"
+#include "runtime/ticket.h"
 
 namespace engram::dense {
 
@@ -55,16 +55,8 @@ struct AssociationOutputs {
   std::vector<float> weights;
 };
 
-using Done =
-    std::function<void(const Status&)>;  // exactly once, on a pool thread (or the caller's in *_sync)
-
-// A handle on a request under way. Dropping it does not cancel.
-class Ticket {
- public:
-  virtual ~Ticket() = default;
-  // The request ends soon with kAborted unless it has ended already; others coalesced with it go on.
-  virtual void cancel() noexcept = 0;
-};
+using runtime::Done;
+using runtime::Ticket;
 
 // Each function checks what only the core can know (empty memory, sizes) and returns the failure at
 // once, without calling `done`; else the request is under way. `queries` holds query_count x dim.

@@ -11,13 +11,14 @@
 #include "node/errors.h"
 #include "node/values.h"
 #include "runtime/file_threads.h"
+#include "runtime/ticket.h"
 
 namespace engram::node {
 namespace {
 
 using Metadata = std::map<std::string, std::string>;
 
-class FileTicket final : public dense::Ticket {
+class FileTicket final : public runtime::Ticket {
  public:
   void cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }

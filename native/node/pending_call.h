@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "dense/requests.h"
 #include "node/mailbox.h"
+#include "runtime/ticket.h"
 
 namespace engram::node {
 
@@ -40,7 +40,7 @@ class PendingCall {
   // as long as this reference lives, so do they.
   napi_ref settle = nullptr;
   napi_ref progress = nullptr;  // (done, total) => void; null when nobody asked
-  std::shared_ptr<dense::Ticket> ticket;
+  std::shared_ptr<runtime::Ticket> ticket;
   // Where this call's news lie in the mailbox; guarded by the mailbox.
   size_t mail_entry = kNoEntry;
 };
