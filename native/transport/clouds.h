@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
+#include "base/memory.h"
 #include "base/status.h"
 
 namespace engram::transport {
@@ -22,6 +22,7 @@ struct CloudsView {
   const uint32_t* offsets = nullptr;  // count + 1, rising strictly from 0
   uint64_t count = 0;
   size_t dim = 0;
+  const double* normalised = nullptr;  // instead of `weights`: sums are 1 already (to 1e-9), kept bit for bit
 };
 
 // One cloud of a set, where it lies.
@@ -36,8 +37,9 @@ class Clouds {
  public:
   // Copies the points, or with an `owner` that keeps them alive reads them where they lie (they must not
   // change then). kShape: dim 0, no cloud, a cloud without points, offsets that do not rise from 0.
-  // kNonFinite: a point or weight, named. kRange: a negative weight, a cloud whose weights are all 0,
-  // coordinates whose squares leave Float32. kOutOfMemory.
+  // kNonFinite: a coordinate or weight, named. kRange: a negative weight, a cloud whose weights are all 0
+  // (normalised ones: do not sum to 1), a point so far out (|x| > 9.2e18) that squared distances leave
+  // Float32. kOutOfMemory.
   static Result<std::shared_ptr<const Clouds>> create(const CloudsView& view,
                                                       std::shared_ptr<const void> owner = nullptr);
 
@@ -55,17 +57,22 @@ class Clouds {
 
  private:
   Clouds() = default;
+  Status take_offsets(const CloudsView& view);
+  Status take_weights(const CloudsView& view);
+  Status take_points(const CloudsView& view, std::shared_ptr<const void> owner);
 
   size_t dim_ = 0;
-  std::vector<float> copy_;  // the points where they were copied
+  std::span<const uint32_t> offsets_;
+  std::span<const double> weights_;
   std::span<const float> points_;
-  std::vector<double> weights_;
-  std::vector<uint32_t> offsets_;
-  std::shared_ptr<const void> owner_;
+  AlignedBuffer offset_bytes_;
+  AlignedBuffer weight_bytes_;
+  AlignedBuffer point_bytes_;          // empty where the points are adopted,
+  std::shared_ptr<const void> owner_;  // which this keeps alive
 };
 
 // The mean of cost_scale * |x - y|^2 over pairs of points drawn from the even mixture of all clouds: the unit
-// of a relative epsilon.
+// of a relative epsilon. Exactly 0 where all points with mass coincide.
 double mean_cost(const Clouds& clouds, double cost_scale);
 
 }  // namespace engram::transport
