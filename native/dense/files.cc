@@ -1,19 +1,14 @@
 #include "dense/files.h"
 
-#include <locale.h>
-#include <stdlib.h>
-
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <locale>
 #include <span>
-#include <sstream>
 #include <vector>
 
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "storage/header_reader.h"
+#include "storage/memory_file.h"
 #include "storage/npy.h"
 #include "storage/safetensors.h"
 
@@ -26,8 +21,8 @@ using storage::SafetensorsFile;
 using storage::TensorEntry;
 using storage::TensorSource;
 
-constexpr char kOwnPrefix[] = "engram.";
-constexpr char kVersion[] = "1";
+constexpr storage::MemoryKind kDense = {.name = "dense", .version = "1"};
+constexpr char kCalibration[] = "engram.calibration.";
 
 Status format_error(std::string message) { return {StatusCode::kFormat, std::move(message)}; }
 
@@ -60,35 +55,6 @@ Status check_extent(uint64_t rows, uint64_t dim) {
                       "; at least 1 x 1 is needed");
 }
 
-// Floats go through a stream and strtof_l, both bound to the "C" locale, since the <charconv> of floats needs
-// a newer libstdc++ than engram asks of the user's machine.
-std::string print_float(float value) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out.precision(std::numeric_limits<float>::max_digits10);  // reads back the same
-  out << value;
-  return out.str();
-}
-
-bool parse(const std::string& text, float& out) {
-  static const locale_t kPlain = ::newlocale(LC_ALL_MASK, "C", nullptr);
-  char* end = nullptr;
-  out = ::strtof_l(text.c_str(), &end, kPlain);
-  return !text.empty() && end == text.data() + text.size();
-}
-
-bool parse(const std::string& text, uint32_t& out) {
-  const char* const end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, out);
-  return result.ec == std::errc() && result.ptr == end;
-}
-
-template <typename T>
-bool read_number(const std::map<std::string, std::string>& metadata, const char* name, T& out) {
-  const auto entry = metadata.find(std::string("engram.calibration.") + name);
-  return entry != metadata.end() && parse(entry->second, out);
-}
-
 const char* similarity_name(Similarity similarity) {
   switch (similarity) {
     case Similarity::kEuclidean: return "euclidean";
@@ -101,27 +67,30 @@ const char* similarity_name(Similarity similarity) {
 // Beyond Float32's range a calibration says nothing, and retrieval would refuse it.
 bool usable(const Calibration& c) { return c.beta > 0 && std::isfinite(c.beta); }
 
-void write_calibration(const Calibration& c, std::map<std::string, std::string>& metadata) {
-  const std::string prefix = "engram.calibration.";
-  metadata[prefix + "beta"] = print_float(c.beta);
+void write_calibration(const Calibration& c, storage::Metadata& metadata) {
+  const std::string prefix = kCalibration;
+  metadata[prefix + "beta"] = print_number(c.beta);
   metadata[prefix + "similarity"] = similarity_name(c.similarity);
-  metadata[prefix + "recall"] = print_float(c.recall);
+  metadata[prefix + "recall"] = print_number(c.recall);
   metadata[prefix + "sample"] = std::to_string(c.sample);
   metadata[prefix + "unreachable"] = std::to_string(c.unreachable);
-  metadata[prefix + "gap_min"] = print_float(c.gap_min);
-  metadata[prefix + "gap_median"] = print_float(c.gap_median);
-  metadata[prefix + "gap_max"] = print_float(c.gap_max);
+  metadata[prefix + "gap_min"] = print_number(c.gap_min);
+  metadata[prefix + "gap_median"] = print_number(c.gap_median);
+  metadata[prefix + "gap_max"] = print_number(c.gap_max);
 }
 
-Status read_calibration(const std::map<std::string, std::string>& metadata, Memory& memory) {
-  if (metadata.find("engram.calibration.beta") == metadata.end()) return {};
+Status read_calibration(const storage::Metadata& metadata, Memory& memory) {
+  const std::string prefix = kCalibration;
+  if (metadata.find(prefix + "beta") == metadata.end()) return {};
   Calibration c;
-  const auto similarity = metadata.find("engram.calibration.similarity");
-  const bool read =
-      read_number(metadata, "beta", c.beta) && read_number(metadata, "recall", c.recall) &&
-      read_number(metadata, "sample", c.sample) && read_number(metadata, "unreachable", c.unreachable) &&
-      read_number(metadata, "gap_min", c.gap_min) && read_number(metadata, "gap_median", c.gap_median) &&
-      read_number(metadata, "gap_max", c.gap_max) && similarity != metadata.end();
+  const auto similarity = metadata.find(prefix + "similarity");
+  const auto read_into = [&](const char* name, auto& out) {
+    return storage::read_number(metadata, prefix + name, out);
+  };
+  const bool read = read_into("beta", c.beta) && read_into("recall", c.recall) &&
+                    read_into("sample", c.sample) && read_into("unreachable", c.unreachable) &&
+                    read_into("gap_min", c.gap_min) && read_into("gap_median", c.gap_median) &&
+                    read_into("gap_max", c.gap_max) && similarity != metadata.end();
   if (!read || !usable(c)) return format_error("the calibration in the file's metadata is damaged");
   for (const Similarity candidate : {Similarity::kEuclidean, Similarity::kCosine, Similarity::kDot}) {
     if (similarity->second != similarity_name(candidate)) continue;
@@ -148,19 +117,12 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   Result<SafetensorsFile> parsed = storage::parse_safetensors({mapping->data(), mapping->size()});
   if (!parsed.ok()) return parsed.status();
   const SafetensorsFile& file = parsed.value();
-  const auto kind = file.metadata.find("engram.kind");
-  if (kind != file.metadata.end() && kind->second != "dense") {
-    return format_error("the file holds a memory of kind " + printable(kind->second) + ", not 'dense'");
-  }
-  const auto version = file.metadata.find("engram.version");
-  if (version != file.metadata.end() && version->second != kVersion) {
-    return format_error("the file has version " + printable(version->second) +
-                        " of engram's layout; this build reads version 1");
-  }
+  Status status = storage::check_kind(file.metadata, kDense);
+  if (!status.ok()) return status;
   Result<const TensorEntry*> found = find_patterns(file);
   if (!found.ok()) return found.status();
   const TensorEntry& patterns = *found.value();
-  Status status = check_extent(patterns.shape[0], patterns.shape[1]);
+  status = check_extent(patterns.shape[0], patterns.shape[1]);
   if (!status.ok()) return status;
 
   const TensorEntry* values = patterns.name == "patterns" ? file.find("values") : nullptr;
@@ -176,16 +138,15 @@ Result<OpenedMemory> open_safetensors(const std::shared_ptr<const MappedFile>& m
   Result<std::shared_ptr<Memory>> memory =
       Memory::create(patterns.shape[1], values != nullptr ? values->shape[1] : 0);
   if (!memory.ok()) return memory.status();
-  OpenedMemory opened{.memory = std::move(memory).value(), .metadata = {}, .mapped_bytes = mapping->size()};
+  OpenedMemory opened{.memory = std::move(memory).value(),
+                      .metadata = storage::callers_entries(file.metadata),
+                      .mapped_bytes = mapping->size()};
   status = opened.memory->adopt(reinterpret_cast<const float*>(patterns.data),
                                 values != nullptr ? reinterpret_cast<const float*>(values->data) : nullptr,
                                 patterns.shape[0], mapping);
   if (status.ok()) status = read_removed(file, *opened.memory);
   if (status.ok()) status = read_calibration(file.metadata, *opened.memory);
   if (!status.ok()) return status;
-  for (const auto& [name, value] : file.metadata) {
-    if (!name.starts_with(kOwnPrefix)) opened.metadata.emplace(name, value);
-  }
   return opened;
 }
 
@@ -237,8 +198,8 @@ Result<OpenedMemory> open_memory(const std::string& path, bool verify) {
   if (!mapping.ok()) return mapping.status();
   Result<OpenedMemory> opened = begins_like_npy(*mapping.value()) ? open_npy(mapping.value())
                                                                   : open_safetensors(mapping.value(), verify);
-  if (opened.ok()) return opened;
-  return Status(opened.status().code(), "'" + path + "': " + opened.status().message());
+  if (!opened.ok()) return storage::in_file(path, opened.status());
+  return opened;
 }
 
 Status save_memory(const Memory& memory, const std::string& path,
@@ -247,9 +208,8 @@ Status save_memory(const Memory& memory, const std::string& path,
   const std::shared_ptr<const Snapshot> snapshot = memory.snapshot();
   if (snapshot->count == 0)
     return {StatusCode::kShape, "the memory holds no items; there is nothing to save"};
-  std::map<std::string, std::string> entries = metadata;
-  entries.insert_or_assign("engram.kind", "dense");
-  entries.insert_or_assign("engram.version", kVersion);
+  storage::Metadata entries = metadata;
+  storage::state_kind(kDense, entries);
   const std::optional<Calibration> calibration = memory.calibration();
   if (calibration.has_value() && usable(*calibration)) write_calibration(*calibration, entries);
 

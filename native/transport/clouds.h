@@ -15,7 +15,7 @@
 namespace engram::transport {
 
 // Clouds as a caller has them; nothing is owned or checked. Cloud k has the points
-// [offsets[k], offsets[k + 1]).
+// [offsets[k], offsets[k + 1]). That offsets end within the points is the caller's to see to.
 struct CloudsView {
   const float* points = nullptr;      // offsets[count] x dim, row-major
   const float* weights = nullptr;     // one for each point, any positive sum per cloud; null: uniform
