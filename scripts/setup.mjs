@@ -18,6 +18,7 @@ const packages = [
   { name: 'cmake', file: '/usr/bin/cmake' },
   { name: 'ninja-build', file: '/usr/bin/ninja' },
   { name: 'libhwy-dev', file: '/usr/include/hwy/highway.h' },
+  { name: 'libeigen3-dev', file: '/usr/include/eigen3/Eigen/Core' },
   { name: 'libxxhash-dev', file: '/usr/include/xxhash.h' },
   { name: 'dataset-fashion-mnist', file: '/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz' },
 ];

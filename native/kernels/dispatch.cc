@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/gibbs-inl.h"
 #include "kernels/panel-inl.h"
 #include "kernels/row-inl.h"
 
@@ -43,6 +44,7 @@ const KernelTable& table() {
       .row_scores = row_scores,
       .row_exp = row_exp,
       .row_readout = row_readout,
+      .gibbs = gibbs::kTable,
   };
   return kTable;
 }

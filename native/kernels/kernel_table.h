@@ -18,6 +18,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/gibbs_table.h"
+
 namespace engram::kernels {
 
 inline constexpr size_t kMaxRowQueries = 4;   // queries the row kernels take at once
@@ -80,6 +82,8 @@ struct KernelTable {
 
   // accumulator[d] = accumulator[d] * rescale + sum_j weights[j] * values[j][d]
   void (*row_readout)(Tile values, const float* weights, float rescale, float* accumulator);
+
+  GibbsTable gibbs;  // entropic transport
 };
 
 }  // namespace engram::kernels
