@@ -33,12 +33,21 @@ describe('the layer check', () => {
     ['native/dense/x.cc', '#include <node_api.h>', 'Node header'],
     ['native/engine/x.cc', '#include <cuda_runtime.h>', 'CUDA header'],
     ['native/base/x.cc', '#include "support/reference.h"', 'includes a test'],
+    ['native/transport/x.cc', '#include "dense/memory.h"', 'transport may not include dense'],
+    ['native/base/x.inc', '#include "runtime/pool.h"', 'base may not include runtime'],
+    ['native/dense/x.cc', '#include "../kernels/dispatch.h"', 'without . or ..'],
+    ['native/dense/x.cc', '#include "./../kernels/dispatch.h"', 'without . or ..'],
+    ['native/dense/x.cc', '#include "engine/../kernels/dispatch.h"', 'without . or ..'],
+    ['native/dense/x.cc', '#include "/native/kernels/dispatch.h"', 'without . or ..'],
+    ['native/dense/x.cc', '#define X "kernels/dispatch.h"\n#include X', 'without macros'],
+    ['native/dense/x.cc', '#include /**/ "kernels/dispatch.h"', 'without macros'],
+    ['native/dense/x.cc', '#include_next "kernels/dispatch.h"', 'dense may not include kernels'],
     ['native/other/x.cc', '', "unknown layer 'other'"],
     ['lib/x.ts', "import { run } from './cli/program.js';", 'may not import'],
     ['lib/x.ts', "import { y } from '../test/y.js';", 'outside lib'],
   ];
   for (const [file, text, says] of broken) {
-    it(`refuses ${text || file} in ${file}`, () => {
+    it(`refuses ${text.replace('\n', ' ') || file} in ${file}`, () => {
       const { status, output } = checkTree(file, text);
       expect(status).to.equal(1);
       expect(output).to.include(says);
