@@ -137,6 +137,9 @@ template ScalingChange GibbsPair::scale<double>(const double*, const double*, do
 template double GibbsPair::symmetric<float>(const float*, const float*, float*);
 template double GibbsPair::symmetric<double>(const double*, const double*, double*);
 
+double weighted_dot(const double* w, const double* x, const double* y, size_t count) {
+  return table().weighted_dot(count, w, x, y);
+}
 void log2_all(double* values, size_t count) { table().log2(count, values); }
 void exp2_all(double* values, size_t count) { table().exp2(count, values); }
 

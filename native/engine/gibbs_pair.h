@@ -93,6 +93,9 @@ class GibbsPair {
   AlignedBuffer scratch_;  // row scales or products, and part of column sums
 };
 
+// sum_j w_j x_j y_j; count a multiple of 16, as strides are.
+double weighted_dot(const double* w, const double* x, const double* y, size_t count);
+
 // values_j <- log2(values_j), with 0 -> -inf; values_j <- 2^values_j for |values_j| <= 1000.
 void log2_all(double* values, size_t count);
 void exp2_all(double* values, size_t count);

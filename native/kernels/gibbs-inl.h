@@ -451,6 +451,18 @@ inline void gram(PairShape shape, size_t columns, const double* kernel, const do
   for_row_groups(0, columns, GramRows{shape, kernel, w, out});
 }
 
+inline double weighted_dot(size_t count, const double* w, const double* x, const double* y) {
+  const D64 d;
+  V64 even = hn::Zero(d);
+  V64 odd = hn::Zero(d);
+  for (size_t j = 0; j < count; j += 2 * kLanes64) {
+    const size_t k = j + kLanes64;
+    even = hn::MulAdd(hn::Mul(hn::LoadU(d, w + j), hn::LoadU(d, x + j)), hn::LoadU(d, y + j), even);
+    odd = hn::MulAdd(hn::Mul(hn::LoadU(d, w + k), hn::LoadU(d, x + k)), hn::LoadU(d, y + k), odd);
+  }
+  return sum_of(d, hn::Add(even, odd));
+}
+
 template <typename T>
 constexpr GibbsProducts<T> products() {
   return {.rows = rows<T>, .iterate = iterate<T>, .scale = scale<T>, .symmetric = symmetric<T>};
@@ -464,6 +476,7 @@ inline constexpr GibbsTable kTable = {
     .add_columns = add_columns,
     .means = means,
     .gram = gram,
+    .weighted_dot = weighted_dot,
     .log2 = log2,
     .exp2 = exp2,
 };

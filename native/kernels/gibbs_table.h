@@ -74,6 +74,8 @@ struct GibbsTable {
   // gram[j * stride + k] = sum_i w_i K_ij K_ik for j < columns and k <= j (more of the row may be written).
   void (*gram)(PairShape shape, size_t columns, const double* kernel, const double* w, double* gram);
 
+  // sum_j w_j x_j y_j, count a multiple of kGibbsPad.
+  double (*weighted_dot)(size_t count, const double* w, const double* x, const double* y);
   // values_j <- log2(values_j), 0 gives -inf; values_j <- 2^values_j for |values_j| <= 1000.
   void (*log2)(size_t count, double* values);
   void (*exp2)(size_t count, double* values);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "engine/gibbs_pair.h"
+
 namespace engram::transport {
 namespace {
 
@@ -50,11 +52,14 @@ bool solve(Matrix& m, Vector& rhs, size_t size) {
 void Anderson::reset(size_t size, const double* weights) {
   size_ = size;
   weights_ = weights;
-  added_ = 0;
+  changes_ = 0;
+  begun_ = false;
   since_extrapolation_ = 0;
   trusted_ = 0;
-  next_.resize(size * (kDepth + 1));
-  residual_.resize(size * (kDepth + 1));
+  next_.resize(size);
+  residual_.resize(size);
+  next_changes_.resize(size * kDepth);
+  residual_changes_.resize(size * kDepth);
 }
 
 bool Anderson::propose(const double* at, double* next, double residual) {
@@ -79,40 +84,37 @@ bool Anderson::propose(const double* at, double* next, double residual) {
 }
 
 void Anderson::add(const double* at, const double* next) {
-  const size_t slot = added_ % (kDepth + 1) * size_;
+  if (begun_) ++changes_;
+  double* const next_change = next_changes_.data() + (begun_ ? slot(0) : 0);
+  double* const residual_change = residual_changes_.data() + (begun_ ? slot(0) : 0);
   for (size_t j = 0; j < size_; ++j) {
-    next_[slot + j] = next[j];
-    residual_[slot + j] = next[j] - at[j];
+    const double residual = next[j] - at[j];
+    next_change[j] = next[j] - next_[j];
+    residual_change[j] = residual - residual_[j];
+    next_[j] = next[j];
+    residual_[j] = residual;
   }
-  ++added_;
+  begun_ = true;
 }
 
-// Minimises |r_0 - sum_k gamma_k (r_k - r_{k+1})| over gamma, r_0 the newest residual.
+// Minimises |residual - sum_k gamma_k residual_change_k| over gamma.
 bool Anderson::extrapolate(double* out) const {
-  const size_t depth = std::min(added_ == 0 ? 0 : added_ - 1, kDepth);
+  const size_t depth = std::min(changes_, kDepth);
   if (depth == 0) return false;
+  const auto dot = [this](const double* x, const double* y) {
+    return engine::weighted_dot(weights_, x, y, size_);
+  };
   Matrix gram{};
   Vector gamma{};
-  const double* newest = row(residual_, 0);
   for (size_t p = 0; p < depth; ++p) {
-    const double* p0 = row(residual_, p);
-    const double* p1 = row(residual_, p + 1);
-    for (size_t j = 0; j < size_; ++j) gamma[p] += weights_[j] * (p0[j] - p1[j]) * newest[j];
-    for (size_t q = 0; q <= p; ++q) {
-      const double* q0 = row(residual_, q);
-      const double* q1 = row(residual_, q + 1);
-      double sum = 0;
-      for (size_t j = 0; j < size_; ++j) sum += weights_[j] * (p0[j] - p1[j]) * (q0[j] - q1[j]);
-      gram[p][q] = sum;
-    }
+    const double* change = residual_changes_.data() + slot(p);
+    gamma[p] = dot(change, residual_.data());
+    for (size_t q = 0; q <= p; ++q) gram[p][q] = dot(change, residual_changes_.data() + slot(q));
   }
   if (!solve(gram, gamma, depth)) return false;
-  const double* next = row(next_, 0);
-  std::copy(next, next + size_, out);
   for (size_t p = 0; p < depth; ++p) {
-    const double* n0 = row(next_, p);
-    const double* n1 = row(next_, p + 1);
-    for (size_t j = 0; j < size_; ++j) out[j] -= gamma[p] * (n0[j] - n1[j]);
+    const double* change = next_changes_.data() + slot(p);
+    for (size_t j = 0; j < size_; ++j) out[j] -= gamma[p] * change[j];
   }
   return true;
 }

@@ -21,18 +21,20 @@ class Anderson {
  private:
   void add(const double* at, const double* next);
   bool extrapolate(double* out) const;
-  const double* row(const std::vector<double>& ring, size_t age) const {
-    return ring.data() + (added_ - 1 - age) % (kDepth + 1) * size_;
-  }
+  // Change number `age` back, 0 the newest.
+  size_t slot(size_t age) const { return (changes_ - 1 - age) % kDepth * size_; }
 
   size_t size_ = 0;
   const double* weights_ = nullptr;
-  size_t added_ = 0;
+  size_t changes_ = 0;  // taken in; the newest kDepth are kept
+  bool begun_ = false;  // next_ and residual_ hold an iterate
   size_t since_extrapolation_ = 0;
-  double trusted_ = 0;            // the residual before the extrapolation on trial; 0: none is
-  std::vector<double> plain_;     // where to go back to from it
-  std::vector<double> next_;      // ring of kDepth + 1 vectors
-  std::vector<double> residual_;  // next - at
+  double trusted_ = 0;         // the residual before the extrapolation on trial; 0: none is
+  std::vector<double> plain_;  // where to go back to from it
+  std::vector<double> next_;
+  std::vector<double> residual_;      // next - at
+  std::vector<double> next_changes_;  // rings of kDepth vectors
+  std::vector<double> residual_changes_;
 };
 
 }  // namespace engram::transport

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "transport/exponents.h"
+
 namespace engram::transport {
 namespace {
 
@@ -27,6 +29,8 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
                     (options.solver != Solver::kAuto || mu.size * nu.size <= engine::GibbsPair::kMostKept);
   Status status = pair_.load({mu.points, mu.size}, {nu.points, nu.size}, geometry.dim, geometry.cost_scale,
                              geometry.epsilon, keep);
+  if (!status.ok()) return status;
+  status = check_exponents(pair_);
   if (!status.ok()) return status;
   columns_.assign(nu, pair_.stride(), start, pair_.rate());
   lse_.resize(mu.size);
@@ -57,12 +61,11 @@ double CrossSolver::lower_bound() {
   return sum / pair_.rate();
 }
 
-Result<bool> CrossSolver::advance(size_t entries) {
-  size_t done = 0;
-  while (stage_ != Stage::kDone && done < entries) {
-    Result<size_t> worked = work(entries - done);
+Result<bool> CrossSolver::advance(size_t& entries) {
+  while (stage_ != Stage::kDone && entries > 0) {
+    Result<size_t> worked = work(entries);
     if (!worked.ok()) return worked.status();
-    done += worked.value();
+    entries -= std::min(entries, worked.value());
   }
   return stage_ == Stage::kDone;
 }
@@ -79,7 +82,7 @@ Result<size_t> CrossSolver::work(size_t entries) {
   return size_t{0};
 }
 
-size_t CrossSolver::pass(size_t entries) {
+Result<size_t> CrossSolver::pass(size_t entries) {
   if (passed_ == 0) {
     std::fill(column_sum_.begin(), column_sum_.end(), 0.0);
     if (wants_means_) means_.resize(mu_.size * pair_.dim());
@@ -88,12 +91,15 @@ size_t CrossSolver::pass(size_t entries) {
   pair_.pass(passed_, rows, columns_.h.data(), mu_.weights, lse_.data(), column_sum_.data(),
              wants_means_ ? means_.data() : nullptr);
   passed_ += rows;
-  if (passed_ == mu_.size) judge_pass();
+  if (passed_ == mu_.size) {
+    Status status = judge_pass();
+    if (!status.ok()) return status;
+  }
   return rows * nu_.size;
 }
 
 // What to do after a pass: the end, or on with the form that is more exact than the one it was to certify.
-void CrossSolver::judge_pass() {
+Status CrossSolver::judge_pass() {
   passed_ = 0;
   ++solution_.iterations;
   double residual = 0;
@@ -104,18 +110,19 @@ void CrossSolver::judge_pass() {
     case Stage::kKernel32:
       stage_ = Stage::kKernel64;
       kernel64_.start(mu_, columns_);
-      return;
+      return {};
     case Stage::kKernel64:
       if (nu_.size > Newton::kMostColumns) return finish(false);
       stage_ = Stage::kNewton;
-      return;
+      return {};
     case Stage::kPass: return sinkhorn_update();
     case Stage::kNewton:
-    case Stage::kDone: return finish(false);
+    case Stage::kDone: break;
   }
+  return finish(false);
 }
 
-void CrossSolver::sinkhorn_update() {
+Status CrossSolver::sinkhorn_update() {
   next_z_ = columns_.z;
   for (size_t j = 0; j < nu_.size; ++j) {
     if (nu_.weights[j] == 0) continue;
@@ -124,6 +131,7 @@ void CrossSolver::sinkhorn_update() {
   anderson_.propose(columns_.z.data(), next_z_.data(), solution_.residual);
   std::swap(columns_.z, next_z_);
   columns_.set_exponents();
+  return {};
 }
 
 template <typename T>
@@ -185,7 +193,7 @@ Result<size_t> CrossSolver::newton() {
   return mu_.size * nu_.size * (4 + nu_.size / 32);
 }
 
-void CrossSolver::finish(bool converged) {
+Status CrossSolver::finish(bool converged) {
   stage_ = Stage::kDone;
   solution_.converged = converged;
   f_.resize(mu_.size);
@@ -208,6 +216,7 @@ void CrossSolver::finish(bool converged) {
   }
   solution_.value = value;
   solution_.bound = solution_.residual * (pair_.spread() + most - least) / 2;
+  return check_exponents(pair_);
 }
 
 }  // namespace engram::transport

@@ -31,9 +31,10 @@ class CrossSolver {
                const double* start, bool means);
   // D(start), a lower bound of OT, at the price of one pass; to be asked right after start().
   double lower_bound();
-  // Works for a while: on about so many entries (rows x columns, each seen once). True at the end, solved or
-  // not.
-  Result<bool> advance(size_t entries);
+  // Works for a while, on about so many entries (rows x columns, each seen once), and takes what it has done off
+  // `entries`. True at the end, solved or not. kRange: epsilon is so small beside the costs that Float64 cannot
+  // hold the answer. kOutOfMemory.
+  Result<bool> advance(size_t& entries);
 
   const Solution& solution() const noexcept { return solution_; }
   // Potentials at the points of mu and of nu, in units of the cost, and the projection (mu.size x dim).
@@ -46,15 +47,15 @@ class CrossSolver {
 
   bool exhausted() const noexcept { return solution_.iterations >= options_.max_iterations; }
   Result<size_t> work(size_t entries);
-  size_t pass(size_t entries);
-  void judge_pass();
-  void sinkhorn_update();
+  Result<size_t> pass(size_t entries);
+  Status judge_pass();
+  Status sinkhorn_update();
   template <typename T>
   Result<size_t> iterate(ScalingIterations<T>& iterations, size_t entries);
   bool slow(double residual);
   bool newton_pays(double residual) const;
   Result<size_t> newton();
-  void finish(bool converged);
+  Status finish(bool converged);
 
   Measure mu_;
   Measure nu_;

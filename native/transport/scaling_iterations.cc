@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace engram::transport {
 namespace {
 
 // Scalings within 2^-kRange and 2^kRange leave Float32 products room for the smallest kernel entries.
 constexpr double kRange = 20;
+// Residuals below this are rounding, from which nothing can be extrapolated.
+template <typename T>
+constexpr double kFloor = std::is_same_v<T, float> ? 3e-7 : 1e-14;
 constexpr double kMostAbsorbed = 60;  // exponents absorbed at once: where a column sum was lost to underflow
 
 }  // namespace
@@ -82,8 +86,8 @@ Status ScalingIterations<T>::run(engine::GibbsPair& pair, Columns& columns, uint
     for (size_t j = 0; j < columns.b.size(); ++j) {
       log_next_[j] = columns.b[j] > 0 ? columns.log_b[j] - column_sum_[j] : 0;
     }
-    const bool jumps =
-        residual_ > tolerance && safe() && anderson_.propose(log_v_.data(), log_next_.data(), residual_);
+    const bool jumps = residual_ > std::max(tolerance, kFloor<T>) && safe() &&
+                       anderson_.propose(log_v_.data(), log_next_.data(), residual_);
     std::swap(log_v_, log_next_);
     if (jumps) set_scalings(columns);
     if (residual_ <= tolerance) break;

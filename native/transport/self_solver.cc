@@ -1,0 +1,139 @@
+#include "transport/self_solver.h"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "transport/exponents.h"
+
+namespace engram::transport {
+namespace {
+
+constexpr double kFloat32Floor = 1e-6;     // residual that Float32 products reach for any measure
+constexpr uint32_t kBatch = 32;            // iterations between two absorptions: 2^-32 is all they can do
+constexpr double kProductCost = 1.0 / 16;  // of a product, in units of an entry of a pass
+
+}  // namespace
+
+Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const SolveOptions& options,
+                         const double* start, bool means) {
+  mu_ = mu;
+  options_ = options;
+  wants_means_ = means;
+  solution_ = {};
+  const bool keep = options.solver != Solver::kLog &&
+                    (options.solver != Solver::kAuto || mu.size * mu.size <= engine::GibbsPair::kMostKept);
+  const engine::Points points{mu.points, mu.size};
+  Status status = pair_.load(points, points, geometry.dim, geometry.cost_scale, geometry.epsilon, keep);
+  if (!status.ok()) return status;
+  status = check_exponents(pair_);
+  if (!status.ok()) return status;
+  columns_.assign(mu, pair_.stride(), start, pair_.rate());
+  lse_.resize(mu.size);
+  column_sum_.resize(pair_.stride());
+  passed_ = 0;
+  before_pass_ = Stage::kPass;
+  stage_ = !keep                                      ? Stage::kPass
+           : options.precision == Precision::kFloat32 ? Stage::kKernel32
+                                                      : Stage::kKernel64;
+  return {};
+}
+
+Result<bool> SelfSolver::advance(size_t& entries) {
+  const size_t all = mu_.size * mu_.size;
+  while (stage_ != Stage::kDone && entries > 0) {
+    Status status;
+    size_t done = all;
+    if (stage_ == Stage::kPass) {
+      const size_t rows = std::clamp<size_t>(entries / mu_.size, 1, mu_.size - passed_);
+      status = pass(rows);
+      done = rows * mu_.size;
+    } else {
+      const bool single = stage_ == Stage::kKernel32;
+      status = single ? iterate(scalings32_, std::max(options_.tolerance, kFloat32Floor))
+                      : iterate(scalings64_, options_.tolerance);
+      done += static_cast<size_t>(kBatch * kProductCost * (single ? 1 : 2) * static_cast<double>(all));
+    }
+    if (!status.ok()) return status;
+    entries -= std::min(entries, done);
+  }
+  return stage_ == Stage::kDone;
+}
+
+// A batch of averaged updates. With f^ = -lse the soft c-transform of the potential absorbed, s = 2^(f - f^).
+template <typename T>
+Status SelfSolver::iterate(Scalings<T>& scalings, double goal) {
+  Status status = pair_.build<T>(columns_.h.data(), lse_.data());
+  if (!status.ok()) return status;
+  const size_t n = mu_.size;
+  scalings.a.assign(mu_.weights, mu_.weights + n);
+  scalings.v.assign(pair_.stride(), T{1});
+  for (size_t i = 0; i < n; ++i) column_sum_[i] = std::clamp(columns_.z[i] + lse_[i], -100.0, 100.0);
+  engine::exp2_all(column_sum_.data(), n);
+  scalings.s.assign(column_sum_.begin(), column_sum_.begin() + static_cast<ptrdiff_t>(n));
+  double residual = goal + 1;
+  for (uint32_t k = 0; k < kBatch && residual > goal && !exhausted(); ++k, ++solution_.iterations) {
+    residual = pair_.symmetric<T>(scalings.a.data(), scalings.s.data(), scalings.v.data());
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (scalings.a[i] > 0) columns_.z[i] += std::log2(static_cast<double>(scalings.v[i]));
+  }
+  columns_.set_exponents();
+  if (residual > goal && !exhausted()) return {};
+  before_pass_ = stage_;
+  stage_ = goal > options_.tolerance && !exhausted() ? Stage::kKernel64 : Stage::kPass;
+  return {};
+}
+
+Status SelfSolver::pass(size_t rows) {
+  if (passed_ == 0) {
+    std::fill(column_sum_.begin(), column_sum_.end(), 0.0);
+    if (wants_means_) means_.resize(mu_.size * pair_.dim());
+  }
+  pair_.pass(passed_, rows, columns_.h.data(), mu_.weights, lse_.data(), column_sum_.data(),
+             wants_means_ ? means_.data() : nullptr);
+  passed_ += rows;
+  return passed_ == mu_.size ? judge_pass() : Status();
+}
+
+Status SelfSolver::judge_pass() {
+  passed_ = 0;
+  ++solution_.iterations;
+  double residual = 0;
+  for (size_t i = 0; i < mu_.size; ++i) residual += std::abs(column_sum_[i] - mu_.weights[i]);
+  solution_.residual = residual;
+  if (residual <= options_.tolerance || exhausted()) return finish(residual <= options_.tolerance);
+  if (before_pass_ == Stage::kKernel32) {
+    stage_ = Stage::kKernel64;
+  } else if (before_pass_ == Stage::kKernel64) {
+    return finish(false);  // rounding leaves no more
+  } else {
+    for (size_t i = 0; i < mu_.size; ++i) columns_.z[i] = (columns_.z[i] - lse_[i]) / 2;
+    columns_.set_exponents();
+  }
+  return {};
+}
+
+Status SelfSolver::finish(bool converged) {
+  stage_ = Stage::kDone;
+  solution_.converged = converged;
+  f_.resize(mu_.size);
+  double value = 0;
+  double least = 0;
+  double most = 0;
+  bool any = false;
+  for (size_t i = 0; i < mu_.size; ++i) {
+    f_[i] = -lse_[i] / pair_.rate();
+    if (mu_.weights[i] == 0) continue;
+    const double g = columns_.z[i] / pair_.rate();
+    value += mu_.weights[i] * (f_[i] + g);
+    least = any ? std::min(least, g) : g;
+    most = any ? std::max(most, g) : g;
+    any = true;
+  }
+  solution_.value = value;
+  solution_.bound = solution_.residual * (pair_.spread() + most - least) / 2;
+  return check_exponents(pair_);
+}
+
+}  // namespace engram::transport
