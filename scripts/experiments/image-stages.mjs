@@ -1,0 +1,50 @@
+// The picture of recalled images: each row one cue on its way, beside what was stored and the dense memory's answer.
+import { SIDE } from './fashion.mjs';
+
+/**
+ * @typedef {import('./clouds.mjs').Cloud} Cloud
+ * @typedef {{ name: string, stages: { step: number, cloud: Cloud }[], stored: Cloud, dense: Cloud }} Example
+ */
+
+const EDGE = 2; // pixels of margin, for atoms that were jittered out of the picture
+
+/** @param {Cloud} cloud @param {string} title */
+function picture({ points, weights }, title) {
+  const atoms = Array.from(weights, (weight, i) => ({ x: points[2 * i], y: points[2 * i + 1], weight }));
+  const axis = (/** @type {string} */ field, /** @type {boolean} */ reversed) => ({
+    field,
+    type: 'quantitative',
+    axis: null,
+    scale: { domain: [-EDGE, SIDE - 1 + EDGE], nice: false, zero: false, reverse: reversed },
+  });
+  return {
+    title: { text: title, fontSize: 11, fontWeight: 'normal', anchor: 'middle' },
+    width: 112,
+    height: 112,
+    view: { fill: '#101418' },
+    data: { values: atoms },
+    mark: { type: 'circle', clip: true, color: '#ffd27f', opacity: 0.85 },
+    encoding: {
+      x: axis('x', false),
+      y: axis('y', true),
+      size: { field: 'weight', type: 'quantitative', legend: null, scale: { domain: [0, 0.02], range: [0, 70] } },
+    },
+  };
+}
+
+/** The figure as a Vega-Lite specification. @param {Example[]} examples */
+export function renderStages(examples) {
+  return {
+    vconcat: examples.map(({ name, stages, stored, dense }) => ({
+      title: { text: name, fontSize: 12 },
+      hconcat: [
+        ...stages.map(({ step, cloud }, at) => {
+          const title = at === 0 ? 'cue' : at === stages.length - 1 ? `recalled, step ${step}` : `step ${step}`;
+          return picture(cloud, title);
+        }),
+        picture(stored, 'stored'),
+        picture(dense, 'dense, pixels'),
+      ],
+    })),
+  };
+}
