@@ -1,6 +1,7 @@
 // Builds the fuzzers of test/fuzz (libFuzzer, ASan, UBSan) and runs each over its kept corpus.
 //
 //   node scripts/fuzz.mjs [--seconds=N] [name...]     default: all fuzzers, 60 s each
+//   node scripts/fuzz.mjs --list                      prints their names
 //
 // The corpus is only read. New finds stay in build/fuzz/finds/<name>, inputs that crash in build/fuzz.
 import { spawnSync } from 'node:child_process';
@@ -10,7 +11,7 @@ import { parseArgs } from 'node:util';
 const BUILD = 'build/fuzz';
 
 const { values, positionals } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' } },
+  options: { seconds: { type: 'string', default: '60' }, list: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -39,6 +40,10 @@ function fuzz(name) {
 }
 
 const known = readdirSync('test/fuzz').flatMap((file) => /^fuzz_(\w+)\.cc$/.exec(file)?.[1] ?? []);
+if (values.list) {
+  console.log(known.join('\n'));
+  process.exit(0);
+}
 const unknown = positionals.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
   console.error(`fuzz: no fuzzer '${unknown.join("', '")}'; there are ${known.join(', ')}`);
