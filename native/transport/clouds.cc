@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/numbers.h"
@@ -26,14 +27,14 @@ Result<std::span<T>> allocate(AlignedBuffer& buffer, size_t count) {
 Status check_offsets(std::span<const uint32_t> offsets) {
   if (offsets[0] != 0) {
     return {StatusCode::kShape,
-            "the offsets begin with " + std::to_string(offsets[0]) + "; they begin with 0"};
+            "the offsets begin with " + std::to_string(offsets[0]) + "; the first one must be 0"};
   }
   for (size_t k = 0; k + 1 < offsets.size(); ++k) {
     if (offsets[k + 1] > offsets[k]) continue;
-    const std::string first = std::to_string(offsets[k]);
-    const std::string next = std::to_string(offsets[k + 1]);
-    return {StatusCode::kShape, "cloud " + std::to_string(k) + " has no points (its offsets are " + first +
-                                    " and " + next + "); each cloud needs at least one, so offsets rise"};
+    std::string message = "cloud " + std::to_string(k) + " has no points (its offsets are ";
+    message += std::to_string(offsets[k]) + " and " + std::to_string(offsets[k + 1]);
+    message += "); each cloud needs at least one, so offsets rise";
+    return {StatusCode::kShape, std::move(message)};
   }
   return {};
 }

@@ -35,15 +35,15 @@ struct Tensors {
   const TensorEntry* log_prior = nullptr;  // null where there is none
 };
 
-// The tensor of that name, element type and number of dimensions.
+// The tensor of that name, element type and rank.
 Result<const TensorEntry*> find_tensor(const SafetensorsFile& file, const char* name, Dtype dtype,
-                                       size_t dimensions) {
+                                       size_t rank) {
   const TensorEntry* const tensor = file.find(name);
   if (tensor == nullptr) return format_error(std::string("the file has no tensor '") + name + "'");
-  if (tensor->dtype == dtype && tensor->shape.size() == dimensions) return tensor;
-  return format_error(std::string("tensor '") + name + "' is " + storage::dtype_name(tensor->dtype) + " of " +
-                      std::to_string(tensor->shape.size()) + " dimensions; needed are " +
-                      storage::dtype_name(dtype) + " and " + std::to_string(dimensions));
+  if (tensor->dtype == dtype && tensor->shape.size() == rank) return tensor;
+  return format_error(std::string("tensor '") + name + "' is " + storage::dtype_name(tensor->dtype) +
+                      " of rank " + std::to_string(tensor->shape.size()) + "; needed is " +
+                      storage::dtype_name(dtype) + " of rank " + std::to_string(rank));
 }
 
 Status check_length(const TensorEntry& tensor, uint64_t length, const char* of_what) {
@@ -136,9 +136,9 @@ Result<OpenedMeasures> open_mapped(const std::shared_ptr<const MappedFile>& mapp
 }
 
 template <typename T>
-TensorSource source_of(const char* name, Dtype dtype, std::vector<uint64_t> shape,
+TensorSource source_of(const char* name, Dtype dtype, const std::vector<uint64_t>& shape,
                        std::span<const T> elements) {
-  return {.name = name, .dtype = dtype, .shape = std::move(shape), .pieces = {std::as_bytes(elements)}};
+  return {.name = name, .dtype = dtype, .shape = shape, .pieces = {std::as_bytes(elements)}};
 }
 
 }  // namespace

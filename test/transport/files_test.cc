@@ -197,8 +197,8 @@ TEST_CASE("files that are no memory of measures are refused, naming the file and
       {"epsilon is nan", [](Parts& p) { p.metadata["engram.epsilon"] = "nan"; }},
       {"epsilon is inf", [](Parts& p) { p.metadata["engram.epsilon"] = "1e999"; }},
       {"costScale is 0", [](Parts& p) { p.metadata["engram.cost_scale"] = "0"; }},
-      {"'points' is F32 of 1 dimensions", [](Parts& p) { p.points_shape = {6}; }},
-      {"'weights' is F32", [](Parts& p) { p.weights_dtype = Dtype::kF32; }},
+      {"'points' is F32 of rank 1; needed is F32 of rank 2", [](Parts& p) { p.points_shape = {6}; }},
+      {"'weights' is F32 of rank 1; needed is F64", [](Parts& p) { p.weights_dtype = Dtype::kF32; }},
       {"'weights' has 3 elements; there are 2 points", [](Parts& p) { p.points_shape = {2, 3}; }},
       {"dim is 0",
        [](Parts& p) {
