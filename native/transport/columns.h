@@ -15,9 +15,14 @@ struct Columns {
   std::vector<double> z;      // potential times log2(e) / epsilon
   std::vector<double> h;      // z + log2 b, see set_exponents()
 
-  // `potential` in units of the cost (null: 0), `rate` = log2(e) / epsilon.
-  void assign(const Measure& nu, size_t stride, const double* potential, double rate);
+  // Potential 0.
+  void assign(const Measure& nu, size_t stride);
+  // `potential` in units of the cost, `rate` = log2(e) / epsilon.
+  void set_potential(const double* potential, double rate);
   void set_exponents();
+  // <b, z>, and the range of z over points with mass.
+  double mean_potential() const;
+  double oscillation() const;
 };
 
 }  // namespace engram::transport

@@ -19,7 +19,7 @@ constexpr double kNewtonSteps = 8;      // what a solution by Newton usually tak
 }  // namespace
 
 Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& geometry,
-                          const SolveOptions& options, const double* start, bool means) {
+                          const SolveOptions& options, bool means) {
   mu_ = mu;
   nu_ = nu;
   options_ = options;
@@ -32,7 +32,7 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
   if (!status.ok()) return status;
   status = check_exponents(pair_);
   if (!status.ok()) return status;
-  columns_.assign(nu, pair_.stride(), start, pair_.rate());
+  columns_.assign(nu, pair_.stride());
   lse_.resize(mu.size);
   column_sum_.assign(pair_.stride(), 0);
   passed_ = 0;
@@ -53,12 +53,22 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
   return {};
 }
 
+void CrossSolver::begin_with(const double* potential) { columns_.set_potential(potential, pair_.rate()); }
+
 double CrossSolver::lower_bound() {
   pair_.row_constants(columns_.h.data(), lse_.data());
-  double sum = 0;
-  for (size_t i = 0; i < mu_.size; ++i) sum -= mu_.weights[i] * lse_[i];
-  for (size_t j = 0; j < nu_.size; ++j) sum += nu_.weights[j] * columns_.z[j];
-  return sum / pair_.rate();
+  return dual();
+}
+
+// D(g), and f_ from the row constants.
+double CrossSolver::dual() {
+  f_.resize(mu_.size);
+  double value = 0;
+  for (size_t i = 0; i < mu_.size; ++i) {
+    f_[i] = -lse_[i] / pair_.rate();
+    value += mu_.weights[i] * f_[i];
+  }
+  return value + columns_.mean_potential() / pair_.rate();
 }
 
 Result<bool> CrossSolver::advance(size_t& entries) {
@@ -101,7 +111,7 @@ Result<size_t> CrossSolver::pass(size_t entries) {
 // What to do after a pass: the end, or on with the form that is more exact than the one it was to certify.
 Status CrossSolver::judge_pass() {
   passed_ = 0;
-  ++solution_.iterations;
+  if (before_pass_ == Stage::kPass) ++solution_.iterations;  // else it only certifies
   double residual = 0;
   for (size_t j = 0; j < nu_.size; ++j) residual += std::abs(column_sum_[j] - nu_.weights[j]);
   solution_.residual = residual;
@@ -196,26 +206,10 @@ Result<size_t> CrossSolver::newton() {
 Status CrossSolver::finish(bool converged) {
   stage_ = Stage::kDone;
   solution_.converged = converged;
-  f_.resize(mu_.size);
+  solution_.value = dual();
   g_.resize(nu_.size);
-  double value = 0;
-  for (size_t i = 0; i < mu_.size; ++i) {
-    f_[i] = -lse_[i] / pair_.rate();
-    value += mu_.weights[i] * f_[i];
-  }
-  double least = 0;
-  double most = 0;
-  bool any = false;
-  for (size_t j = 0; j < nu_.size; ++j) {
-    g_[j] = columns_.z[j] / pair_.rate();
-    if (nu_.weights[j] == 0) continue;
-    value += nu_.weights[j] * g_[j];
-    least = any ? std::min(least, g_[j]) : g_[j];
-    most = any ? std::max(most, g_[j]) : g_[j];
-    any = true;
-  }
-  solution_.value = value;
-  solution_.bound = solution_.residual * (pair_.spread() + most - least) / 2;
+  for (size_t j = 0; j < nu_.size; ++j) g_[j] = columns_.z[j] / pair_.rate();
+  solution_.bound = solution_.residual * (pair_.spread() + columns_.oscillation() / pair_.rate()) / 2;
   return check_exponents(pair_);
 }
 

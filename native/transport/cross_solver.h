@@ -25,15 +25,18 @@ namespace engram::transport {
 
 class CrossSolver {
  public:
-  // Begins with the potential `start` of nu (nu.size, in units of the cost; null: 0). The measures must live
-  // until the end. `means`: the barycentric projection is wanted too. kOutOfMemory.
+  // Takes the problem in, with the potential 0. The measures must live until the end. `means`: the
+  // barycentric projection is wanted too. kOutOfMemory; kRange: epsilon is so small beside the costs that
+  // Float64 cannot hold the answer.
   Status start(const Measure& mu, const Measure& nu, const Geometry& geometry, const SolveOptions& options,
-               const double* start, bool means);
-  // D(start), a lower bound of OT, at the price of one pass; to be asked right after start().
+               bool means);
+  // Begins with this potential of nu (nu.size, in units of the cost). After start(), before advance().
+  void begin_with(const double* potential);
+  // D at the potential to begin with: a lower bound of OT, at the price of one pass. Fills f().
   double lower_bound();
-  // Works for a while, on about so many entries (rows x columns, each seen once), and takes what it has done off
-  // `entries`. True at the end, solved or not. kRange: epsilon is so small beside the costs that Float64 cannot
-  // hold the answer. kOutOfMemory.
+  // Works for a while, on about so many entries (rows x columns, each seen once), and takes what it has done
+  // off `entries`. True at the end, solved or not. kRange: epsilon is so small beside the costs that Float64
+  // cannot hold the answer. kOutOfMemory.
   Result<bool> advance(size_t& entries);
 
   const Solution& solution() const noexcept { return solution_; }
@@ -56,6 +59,7 @@ class CrossSolver {
   bool newton_pays(double residual) const;
   Result<size_t> newton();
   Status finish(bool converged);
+  double dual();
 
   Measure mu_;
   Measure nu_;

@@ -70,8 +70,9 @@ class PairPhase final : public Phase {
     const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
     tilted_potential(memory_.self_terms(), k, nu, query.mean.data(), geometry_, workspace.potential);
     entries -= std::min(entries, query.measure.size * nu.size);
-    return workspace.cross.start(query.measure, nu, geometry_, options_, workspace.potential.data(),
-                                 /*means=*/false);
+    Status status = workspace.cross.start(query.measure, nu, geometry_, options_, /*means=*/false);
+    if (status.ok()) workspace.cross.begin_with(workspace.potential.data());
+    return status;
   }
 
   void write(size_t at, const Solution& solution, const Debiased& divergence) {

@@ -36,8 +36,7 @@ void sinkhorn_update(Columns& columns, const std::vector<double>& column_sum) {
 double Newton::dual(const Measure& mu, const Columns& columns) const {
   double sum = 0;
   for (size_t i = 0; i < mu.size; ++i) sum -= mu.weights[i] * lse_[i];
-  for (size_t j = 0; j < columns.count; ++j) sum += columns.b[j] * columns.z[j];
-  return sum * std::numbers::ln2;
+  return (sum + columns.mean_potential()) * std::numbers::ln2;
 }
 
 // Solves (diag(c) - K^T diag(a) K) direction = b - c. With s = c^(-1/2) on both sides the diagonal is about

@@ -28,7 +28,8 @@ Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const Solv
   if (!status.ok()) return status;
   status = check_exponents(pair_);
   if (!status.ok()) return status;
-  columns_.assign(mu, pair_.stride(), start, pair_.rate());
+  columns_.assign(mu, pair_.stride());
+  if (start != nullptr) columns_.set_potential(start, pair_.rate());
   lse_.resize(mu.size);
   column_sum_.resize(pair_.stride());
   passed_ = 0;
@@ -98,7 +99,7 @@ Status SelfSolver::pass(size_t rows) {
 
 Status SelfSolver::judge_pass() {
   passed_ = 0;
-  ++solution_.iterations;
+  if (before_pass_ == Stage::kPass) ++solution_.iterations;  // else it only certifies
   double residual = 0;
   for (size_t i = 0; i < mu_.size; ++i) residual += std::abs(column_sum_[i] - mu_.weights[i]);
   solution_.residual = residual;
@@ -119,20 +120,12 @@ Status SelfSolver::finish(bool converged) {
   solution_.converged = converged;
   f_.resize(mu_.size);
   double value = 0;
-  double least = 0;
-  double most = 0;
-  bool any = false;
   for (size_t i = 0; i < mu_.size; ++i) {
     f_[i] = -lse_[i] / pair_.rate();
-    if (mu_.weights[i] == 0) continue;
-    const double g = columns_.z[i] / pair_.rate();
-    value += mu_.weights[i] * (f_[i] + g);
-    least = any ? std::min(least, g) : g;
-    most = any ? std::max(most, g) : g;
-    any = true;
+    value += mu_.weights[i] * f_[i];
   }
-  solution_.value = value;
-  solution_.bound = solution_.residual * (pair_.spread() + most - least) / 2;
+  solution_.value = value + columns_.mean_potential() / pair_.rate();
+  solution_.bound = solution_.residual * (pair_.spread() + columns_.oscillation() / pair_.rate()) / 2;
   return check_exponents(pair_);
 }
 
