@@ -3,7 +3,7 @@
  * scripts, used where there is no compiler.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -55,9 +55,24 @@ describe('the package', function () {
 
   it('holds the builds, the sources and the prebuilt addon, and nothing else', () => {
     const files = readdirSync(path.join(app, 'node_modules/engram'));
-    expect(files).to.include.members(['dist', 'native', 'prebuilds', 'CMakeLists.txt', 'LICENSE', 'README.md']);
-    expect(files).not.to.include.members(['test']);
-    expect(files).not.to.include.members(['build']);
+    expect(files).to.include.members(['dist', 'docs', 'native', 'prebuilds', 'CMakeLists.txt', 'LICENSE', 'README.md']);
+    expect(files).not.to.include('test');
+    expect(files).not.to.include('build');
+  });
+
+  it('holds what its documents link to', () => {
+    const root = path.join(app, 'node_modules/engram');
+    const documents = ['README.md', ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => path.join('docs', file))];
+    const missing = documents.flatMap((document) =>
+      [...readFileSync(path.join(root, document), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)]
+        .map(([, link = '']) => path.join(path.dirname(document), link))
+        .filter((target) => !existsSync(path.join(root, target)))
+        .map((target) => `${target}, of ${document}`),
+    );
+    expect(documents.length).to.be.greaterThan(1);
+    expect(missing).to.deep.equal([]);
   });
 
   it('works as an ES module and as CommonJS', () => {
