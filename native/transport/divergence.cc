@@ -110,7 +110,7 @@ class DivergenceProgram final : public Program {
     }
   }
 
-  uint64_t total_items() const override {
+  uint64_t total_units() const override {
     return stored_selves_.items() + query_selves_.items() + pairs_.items();
   }
 

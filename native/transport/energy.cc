@@ -48,7 +48,7 @@ class EnergyProgram final : public Program {
     return phase;
   }
 
-  uint64_t total_items() const override { return memory_->clouds().count() + queries_->count() + pairs(); }
+  uint64_t total_units() const override { return memory_->clouds().count() + queries_->count() + pairs(); }
 
  private:
   size_t pairs() const { return queries_->count() * memory_->clouds().count(); }

@@ -16,7 +16,7 @@ class PhasedJob final : public runtime::Job {
       : Job(std::move(call)), program_(std::move(program)), done_(std::move(done)) {}
 
   size_t begin() override {
-    set_total(program_->total_items());
+    set_total(program_->total_units());
     return next_phase();
   }
 
@@ -51,7 +51,7 @@ class PhasedJob final : public runtime::Job {
       if (!done.value()) continue;
       give_back(std::move(strand.workspace));
       ++strand.item;
-      add_done(1);
+      add_done(phase_->units_per_item());
     }
     return strand.item == strand.end;
   }

@@ -31,6 +31,8 @@ class Phase {
   // takes what it has done off `entries` (see CrossSolver::advance). True when the item is done. Items may be
   // worked on at the same time and in any order: what one does must not depend on another's being done.
   virtual Result<bool> work(size_t item, Workspace& workspace, bool fresh, size_t& entries) = 0;
+  // Units of progress that an item is worth.
+  virtual uint64_t units_per_item() const { return 1; }
 };
 
 class Program {
@@ -38,8 +40,8 @@ class Program {
   virtual ~Program() = default;
   // The next phase, which lives until the next call; null when the answer is complete.
   virtual Result<Phase*> next() = 0;
-  // Measure of progress: how many items there will be at most.
-  virtual uint64_t total_items() const = 0;
+  // Units of progress of all phases, at most.
+  virtual uint64_t total_units() const = 0;
 };
 
 // Runs the program on the pool; `done` may be empty.

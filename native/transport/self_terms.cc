@@ -1,6 +1,7 @@
 #include "transport/self_terms.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace engram::transport {
 
@@ -11,10 +12,29 @@ void mean_of(const Measure& measure, size_t dim, double* mean) {
   }
 }
 
+namespace {
+
+double radius_of(const Measure& measure, size_t dim, const double* mean) {
+  double most = 0;
+  for (size_t i = 0; i < measure.size; ++i) {
+    if (measure.weights[i] == 0) continue;
+    double square = 0;
+    for (size_t d = 0; d < dim; ++d) {
+      const double difference = measure.points[i * dim + d] - mean[d];
+      square += difference * difference;
+    }
+    most = std::max(most, square);
+  }
+  return std::sqrt(most);
+}
+
+}  // namespace
+
 SelfTerms::SelfTerms(const Clouds& clouds)
     : dim_(clouds.dim()),
       offsets_(clouds.offsets()),
       means_(clouds.count() * clouds.dim()),
+      radii_(clouds.count()),
       solutions_(clouds.count()),
       potentials_(clouds.offsets().back()),
       ready_(std::make_unique<std::atomic<bool>[]>(clouds.count())) {
@@ -22,7 +42,10 @@ SelfTerms::SelfTerms(const Clouds& clouds)
   for (size_t k = 0; k < clouds.count(); ++k) {
     const Cloud cloud = clouds[k];
     points.assign(cloud.points, cloud.points + cloud.size * dim_);
-    mean_of({points.data(), cloud.weights, cloud.size}, dim_, means_.data() + k * dim_);
+    const Measure measure{points.data(), cloud.weights, cloud.size};
+    double* const mean = means_.data() + k * dim_;
+    mean_of(measure, dim_, mean);
+    radii_[k] = radius_of(measure, dim_, mean);
   }
 }
 
@@ -35,7 +58,8 @@ void SelfTerms::set(size_t k, const Solution& solution, std::span<const double> 
 }
 
 size_t SelfTerms::native_bytes() const noexcept {
-  return (means_.size() + potentials_.size()) * sizeof(double) + solutions_.size() * sizeof(Solution);
+  return (means_.size() + radii_.size() + potentials_.size()) * sizeof(double) +
+         solutions_.size() * sizeof(Solution);
 }
 
 }  // namespace engram::transport

@@ -29,8 +29,9 @@ class SelfTerms {
   std::span<const double> potential(size_t k) const noexcept {  // size of cloud k, in units of the cost
     return {potentials_.data() + offsets_[k], potentials_.data() + offsets_[k + 1]};
   }
-  // Always there. dim numbers.
+  // Always there: the mean (dim numbers) and the largest distance of a point with mass from it.
   std::span<const double> mean(size_t k) const noexcept { return {means_.data() + k * dim_, dim_}; }
+  double radius(size_t k) const noexcept { return radii_[k]; }
 
   size_t native_bytes() const noexcept;
 
@@ -38,6 +39,7 @@ class SelfTerms {
   const size_t dim_;
   const std::span<const uint32_t> offsets_;
   std::vector<double> means_;
+  std::vector<double> radii_;
   std::vector<Solution> solutions_;
   std::vector<double> potentials_;
   std::unique_ptr<std::atomic<bool>[]> ready_;

@@ -1,0 +1,209 @@
+#include "transport/flow.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace engram::transport {
+namespace {
+
+constexpr double kArmijo = 1e-4;  // share of the promised fall of the energy that a step must bring
+constexpr double kGrowth = 1.1;   // of both step sizes, after a step
+constexpr uint32_t kMostRefusals = 40;
+constexpr double kNoDoubt = 1e-9;  // 1 - Gibbs weight at which a stored cloud is taken for the answer
+
+// The range of V over points with mass.
+double oscillation(const State& state, const std::vector<double>& variation) {
+  double least = 0;  // V is centred: its range holds 0
+  double most = 0;
+  for (size_t i = 0; i < variation.size(); ++i) {
+    if (state.weights[i] == 0) continue;
+    least = std::min(least, variation[i]);
+    most = std::max(most, variation[i]);
+  }
+  return most - least;
+}
+
+State to_state(const Cloud& cloud, size_t dim) {
+  return {{cloud.points, cloud.points + cloud.size * dim}, {cloud.weights, cloud.weights + cloud.size}};
+}
+
+}  // namespace
+
+Flow::Flow(const MeasureMemory& memory, const Cloud& cue, const FlowOptions& options, size_t query)
+    : memory_(memory),
+      options_(options),
+      query_(query),
+      evaluation_(memory, options),
+      trial_(to_state(cue, memory.clouds().dim())) {
+  evaluation_.begin(trial_);
+}
+
+void Flow::begin_stage(Stage stage) noexcept {
+  stage_ = stage;
+  stage_is_fresh_ = true;
+  need_ = Need::kOpen;
+}
+
+// Judges the evaluation that has ended, then opens the next one, as far as a single thread can.
+Result<bool> Flow::work_open(Workspace& workspace, bool fresh, size_t& entries) {
+  if (fresh) stage_is_fresh_ = true;
+  while (need_ == Need::kOpen) {
+    if (stage_ == Stage::kJudge) {
+      Status status = judge();
+      if (!status.ok()) return status;
+      continue;
+    }
+    const bool beginning = std::exchange(stage_is_fresh_, false);
+    const bool is_self = stage_ == Stage::kSelf;
+    Result<bool> done = is_self ? evaluation_.self(workspace, beginning, entries)
+                                : evaluation_.nearest_first(workspace, beginning, entries);
+    if (!done.ok() || !done.value()) return done;
+    if (!is_self) {
+      need_ = Need::kOthers;
+    } else if (evaluation_.needs_survey()) {
+      need_ = Need::kSurvey;
+    } else {
+      begin_stage(Stage::kNearest);
+    }
+  }
+  return true;
+}
+
+Result<bool> Flow::work_survey(size_t chunk, Workspace& workspace, bool fresh, size_t& entries) {
+  return evaluation_.survey(chunk, workspace, fresh, entries);
+}
+
+Result<bool> Flow::work_others(size_t chunk, Workspace& workspace, size_t& entries) {
+  return evaluation_.others(chunk, workspace, entries);
+}
+
+Status Flow::judge() {
+  evaluation_.end(trial_found_);
+  const size_t count = memory_.clouds().count();
+  pairs_evaluated_ += trial_found_.evaluated;
+  pairs_pruned_ += count - trial_found_.evaluated;
+  iterations_ += trial_found_.iterations;
+  if (options_.solve.strict && !trial_found_.converged) {
+    return {StatusCode::kNotConverged, "a transport problem of query " + std::to_string(query_) +
+                                           " has not reached the tolerance " +
+                                           std::to_string(options_.solve.tolerance) + " within " +
+                                           std::to_string(options_.solve.max_iterations) + " iterations"};
+  }
+  judge_step();
+  return {};
+}
+
+void Flow::judge_step() {
+  if (snapped_) {
+    accept();
+    need_ = Need::kNothing;
+    return;
+  }
+  if (!begun_) {
+    begun_ = true;
+    accept();
+    set_out();
+  } else if (fixed() || accepts()) {
+    ++steps_;
+    accept();
+  } else {
+    // A promise below the error of the energy cannot be seen to be kept.
+    const double promised = step_points_ * found_.gradient_points + step_weights_ * found_.gradient_weights;
+    if (promised <= found_.slack + trial_found_.slack) return stop(true);
+    if (++refusals_ > kMostRefusals) return stop(false);
+    refuse();
+    return propose();
+  }
+  refusals_ = 0;
+  if (std::sqrt(found_.gradient_points + found_.gradient_weights) < options_.tolerance) return stop(true);
+  if (steps_ >= options_.steps) return stop(false);
+  propose();
+}
+
+bool Flow::accepts() const {
+  const double promised = step_points_ * found_.gradient_points + step_weights_ * found_.gradient_weights;
+  const double slack = found_.slack + trial_found_.slack;
+  return trial_found_.energy <= found_.energy &&
+         trial_found_.energy <= found_.energy - kArmijo * promised + slack;
+}
+
+// The first step sizes: the curvature of S in the points is about 2 cost_scale, V has the unit of the cost.
+void Flow::set_out() {
+  const double range = oscillation(state_, found_.variation);
+  step_points_ = fixed() ? options_.step_points : 1 / (2 * memory_.cost_scale());
+  step_weights_ = fixed() ? options_.step_weights : (range > 0 ? 1 / range : 1);
+}
+
+void Flow::accept() {
+  std::swap(state_, trial_);
+  std::swap(found_, trial_found_);
+  note();
+  if (fixed() || steps_ == 0) return;
+  step_points_ *= kGrowth;
+  step_weights_ *= kGrowth;
+}
+
+// Blames the half of the step that promised more: it was the longer one.
+void Flow::refuse() {
+  const double points = step_points_ * found_.gradient_points;
+  const double weights = step_weights_ * found_.gradient_weights;
+  (points > weights ? step_points_ : step_weights_) /= 2;
+}
+
+void Flow::propose() {
+  const size_t n = state_.weights.size();
+  trial_.points.resize(state_.points.size());
+  trial_.weights.resize(n);
+  for (size_t at = 0; at < state_.points.size(); ++at) {
+    trial_.points[at] = state_.points[at] - step_points_ * found_.gradient[at];
+  }
+  double least = 0;
+  for (double v : found_.variation) least = std::min(least, v);
+  double total = 0;
+  for (size_t i = 0; i < n; ++i) {
+    trial_.weights[i] = state_.weights[i] * std::exp(-step_weights_ * (found_.variation[i] - least));
+    total += trial_.weights[i];
+  }
+  for (double& weight : trial_.weights) weight /= total;
+  evaluation_.begin(trial_);
+  begin_stage(Stage::kSelf);
+}
+
+void Flow::stop(bool settled) {
+  settled_ = settled;
+  if (options_.snap && snap()) return;
+  need_ = Need::kNothing;
+}
+
+// Makes the nearest stored cloud the trial when its Gibbs weight leaves no doubt.
+bool Flow::snap() {
+  if (1 - gibbs(found_.nearest) > kNoDoubt) return false;
+  snapped_ = true;
+  trial_ = to_state(memory_.clouds()[found_.nearest], memory_.clouds().dim());
+  evaluation_.begin(trial_);
+  begin_stage(Stage::kSelf);
+  return true;
+}
+
+// Weights in terms of the energy: w_k = p_k exp(-beta (S_k - E)).
+double Flow::gibbs(size_t k) const {
+  if (std::isinf(found_.divergences[k])) return 0;
+  const double prior = memory_.log_prior().empty() ? 0 : memory_.log_prior()[k];
+  return std::exp(prior - options_.beta * (found_.divergences[k] - found_.energy));
+}
+
+void Flow::note() {
+  if (!options_.trace || snapped_) return;
+  trace_.energy.push_back(found_.energy);
+  trace_.gradient.push_back(std::sqrt(found_.gradient_points + found_.gradient_weights));
+  trace_.step_points.push_back(steps_ == 0 ? 0 : step_points_);
+  trace_.step_weights.push_back(steps_ == 0 ? 0 : step_weights_);
+  trace_.nearest.push_back(static_cast<uint32_t>(found_.nearest));
+  trace_.evaluated.push_back(found_.evaluated);
+  trace_.points.insert(trace_.points.end(), state_.points.begin(), state_.points.end());
+  trace_.weights.insert(trace_.weights.end(), state_.weights.begin(), state_.weights.end());
+}
+
+}  // namespace engram::transport
