@@ -4,13 +4,13 @@ import { storedClouds } from './cases.mjs';
 import { cuesFrom } from './damage.mjs';
 import { Random } from './engram.mjs';
 import { withMemory } from './recall.mjs';
-import { mean } from './statistics.mjs';
+import { mean, median } from './statistics.mjs';
 import { markdownTable, share } from './tables.mjs';
 
 export const title = 'capacity';
 
 export const sizes = {
-  full: { seeds: [1, 2, 3], dims: [2, 4, 6, 8, 12, 16, 24, 32], jitters: [0.75, 1], most: 4096, queries: 64, steps: 15 },
+  full: { seeds: [1, 2, 3], dims: [2, 3, 4, 6, 8, 12, 16, 24, 32], jitters: [0.5, 1, 1.5, 2], most: 4096, queries: 64, steps: 15 },
   quick: { seeds: [1], dims: [2, 8], jitters: [0.75], most: 8, queries: 4, steps: 3 },
 };
 
@@ -19,15 +19,14 @@ const RECOVERY = 0.9;
 const ATOMS = 8;
 
 /**
- * The largest memory whose recovery rate is at least `wanted`, interpolated over the logarithm of the size;
- * `rates` are of sizes rising from one that reaches it. The last size where all reach it.
+ * The largest memory whose recovery rate is at least `wanted`, interpolated over the logarithm of the size.
+ * `rates` are of rising sizes, the first of which reaches it; the last size where all do.
  * @param {{ count: number, rate: number }[]} rates
  * @param {number} wanted
  */
 export function largestAt(rates, wanted) {
   const first = rates.findIndex(({ rate }) => rate < wanted);
   if (first < 0) return rates[rates.length - 1].count;
-  if (first === 0) return rates[0].count;
   const [below, above] = [rates[first - 1], rates[first]];
   const part = (below.rate - wanted) / (below.rate - above.rate);
   return below.count * (above.count / below.count) ** part;
@@ -40,9 +39,9 @@ const recoveryRate = (problem) =>
     return mean(problem.truth.map((item, q) => index[q] === item));
   });
 
-/** Rates for memories of 2, 4, 8 .. clouds, up to the first that fails. @param {number} dim @param {number} jitter @param {number} seed @param {typeof sizes.full} sizes */
+/** Rates for memories of 1, 2, 4, 8 .. clouds, up to the first that fails. @param {number} dim @param {number} jitter @param {number} seed @param {typeof sizes.full} sizes */
 async function ratesOf(dim, jitter, seed, { most, queries, steps }) {
-  const rates = [];
+  const rates = [{ count: 1, rate: 1 }]; // there is no other cloud to name
   for (let count = 2; count <= most; count *= 2) {
     const random = new Random(seed);
     const stored = storedClouds(random, { count, atoms: ATOMS, dim });
@@ -71,21 +70,45 @@ async function measure(sizes) {
 
 /** @typedef {Awaited<ReturnType<typeof measure>>} Points */
 
-/** @param {Points} points */
-function figure(points) {
-  const encoding = {
-    x: { field: 'dim', type: 'quantitative', title: 'dimension' },
-    color: { field: 'jitter', type: 'ordinal', title: 'jitter', legend: { title: 'jitter' } },
-  };
-  const y = { field: 'capacity', type: 'quantitative', title: `stored clouds at ${share(RECOVERY)} recovery`, scale: { type: 'log' } };
+/** Medians over the seeds, and their range. @param {Points} points @param {typeof sizes.full} sizes */
+function summaries(points, { dims, jitters }) {
+  return jitters.flatMap((jitter) =>
+    dims.map((dim) => {
+      const found = points.filter((point) => point.dim === dim && point.jitter === jitter);
+      const capacities = found.map(({ capacity }) => capacity);
+      const reached = found.some((point) => point.reached);
+      return { dim, jitter, low: Math.min(...capacities), middle: median(capacities), high: Math.max(...capacities), reached };
+    }),
+  );
+}
+
+/** @param {ReturnType<typeof summaries>} values */
+function figure(values) {
+  const y = (/** @type {string} */ field) => ({
+    field,
+    type: 'quantitative',
+    title: `stored clouds, ${100 * RECOVERY} % of cues recovered`,
+    scale: { type: 'log' },
+    axis: { values: [1, 10, 100, 1000, 4096], format: 'd' },
+  });
   return {
-    data: { values: points },
-    width: 420,
-    height: 260,
-    encoding,
+    data: { values },
+    width: 460,
+    height: 280,
+    encoding: {
+      x: { field: 'dim', type: 'quantitative', title: 'dimension' },
+      color: { field: 'jitter', type: 'nominal', legend: { title: 'jitter', titleOrient: 'left' } },
+    },
     layer: [
-      { mark: { type: 'area', opacity: 0.15 }, encoding: { y: { ...y, aggregate: 'min' }, y2: { field: 'capacity', aggregate: 'max' } } },
-      { mark: { type: 'line', point: true }, encoding: { y: { ...y, aggregate: 'median' } } },
+      { mark: { type: 'area', opacity: 0.15 }, encoding: { y: y('low'), y2: { field: 'high' } } },
+      { mark: 'line', encoding: { y: y('middle') } },
+      {
+        mark: { type: 'point', filled: true, size: 60, opacity: 1 },
+        encoding: {
+          y: y('middle'),
+          shape: { field: 'reached', type: 'nominal', scale: { domain: [false, true], range: ['circle', 'triangle-up'] }, legend: null },
+        },
+      },
     ],
   };
 }
@@ -104,5 +127,5 @@ function table(points, { dims, jitters }) {
 /** @param {typeof sizes.full} sizes */
 export async function run(sizes) {
   const points = await measure(sizes);
-  return { tables: { capacity: table(points, sizes) }, figures: { capacity: figure(points) } };
+  return { tables: { capacity: table(points, sizes) }, figures: { capacity: figure(summaries(points, sizes)) } };
 }

@@ -44,7 +44,7 @@ function figure(results) {
   const y = (/** @type {string} */ field) => ({
     field,
     type: 'quantitative',
-    title: 'excess energy (E_t - E_end) / (E_0 - E_end)',
+    title: 'excess energy',
     scale: { type: 'log' },
     axis: { format: '.0e', values: [1, 1e-2, 1e-4, 1e-6, 1e-8] },
   });

@@ -62,6 +62,13 @@ export function spotsOf(/** @type {Float32Array} */ picture) {
 /** The measure of spots: their light is the weight. @returns {import('./clouds.mjs').Cloud} */
 export const cloudOf = (/** @type {Spots} */ { places, light }) => ({ points: places, weights: normalised(light) });
 
+/** The measure with its mean moved to the origin: what is left when the place of a thing does not matter. @returns {import('./clouds.mjs').Cloud} */
+export function centred(/** @type {import('./clouds.mjs').Cloud} */ { points, weights }) {
+  const centre = [0, 0];
+  points.forEach((x, at) => (centre[at % 2] += x * weights[at >> 1]));
+  return { points: points.map((x, at) => x - centre[at % 2]), weights };
+}
+
 /** The picture of spots: each gives its light to the four pixels around it, by nearness. */
 export function pictureFrom(/** @type {Spots} */ { places, light }) {
   const picture = new Float32Array(SIDE ** 2);
@@ -98,8 +105,14 @@ export function thinned(/** @type {Spots} */ spots, /** @type {Random} */ random
   return keepSpots(spots, (i) => kept.has(i));
 }
 
-/** All spots are shifted by the same two pixels in a random direction, and each by noise of `noise` pixels. */
-export function jittered(/** @type {Spots} */ { places, light }, /** @type {Random} */ random, shift = 2, noise = 0.5) {
+/**
+ * All spots are moved by the same `shift` in a random direction, and each by normal noise; both in pixels.
+ * @param {Spots} spots
+ * @param {Random} random
+ * @param {{ shift: number, noise: number }} amounts
+ * @returns {Spots}
+ */
+export function jittered({ places, light }, random, { shift, noise }) {
   const angle = 2 * Math.PI * random.uniform();
   const move = [shift * Math.cos(angle), shift * Math.sin(angle)];
   return { places: places.map((x, at) => x + move[at % 2] + noise * random.normal()), light };

@@ -1,21 +1,23 @@
 // The picture of recalled images: each row one cue on its way, beside what was stored and the dense memory's answer.
-import { SIDE } from './fashion.mjs';
+import { centred, SIDE } from './fashion.mjs';
 
 /**
  * @typedef {import('./clouds.mjs').Cloud} Cloud
- * @typedef {{ name: string, stages: { step: number, cloud: Cloud }[], stored: Cloud, dense: Cloud }} Example
+ * @typedef {{ name: string, stages: { step: number, cloud: Cloud }[], stored: Cloud, dense: Cloud }} Row
  */
 
-const EDGE = 2; // pixels of margin, for atoms that were jittered out of the picture
+/** Half the width of what is shown: the picture, and a margin for atoms that were moved out of it. */
+const REACH = SIDE / 2 + 2;
 
-/** @param {Cloud} cloud @param {string} title */
-function picture({ points, weights }, title) {
+/** A cloud as light on black, its mean in the middle. @param {Cloud} cloud @param {string} title */
+function picture(cloud, title) {
+  const { points, weights } = centred(cloud);
   const atoms = Array.from(weights, (weight, i) => ({ x: points[2 * i], y: points[2 * i + 1], weight }));
-  const axis = (/** @type {string} */ field, /** @type {boolean} */ reversed) => ({
+  const axis = (/** @type {string} */ field, /** @type {boolean} */ reverse) => ({
     field,
     type: 'quantitative',
     axis: null,
-    scale: { domain: [-EDGE, SIDE - 1 + EDGE], nice: false, zero: false, reverse: reversed },
+    scale: { domain: [-REACH, REACH], nice: false, zero: false, reverse },
   });
   return {
     title: { text: title, fontSize: 11, fontWeight: 'normal', anchor: 'middle' },
@@ -27,15 +29,15 @@ function picture({ points, weights }, title) {
     encoding: {
       x: axis('x', false),
       y: axis('y', true),
-      size: { field: 'weight', type: 'quantitative', legend: null, scale: { domain: [0, 0.02], range: [0, 70] } },
+      size: { field: 'weight', type: 'quantitative', legend: null, scale: { domain: [0, 0.02], range: [0, 60] } },
     },
   };
 }
 
-/** The figure as a Vega-Lite specification. @param {Example[]} examples */
-export function renderStages(examples) {
+/** The figure as a Vega-Lite specification. @param {Row[]} rows */
+export function stagesFigure(rows) {
   return {
-    vconcat: examples.map(({ name, stages, stored, dense }) => ({
+    vconcat: rows.map(({ name, stages, stored, dense }) => ({
       title: { text: name, fontSize: 12 },
       hconcat: [
         ...stages.map(({ step, cloud }, at) => {

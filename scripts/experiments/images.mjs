@@ -2,6 +2,7 @@
 import { concatenate, pack, unpack } from './clouds.mjs';
 import { DenseMemory, MeasureMemory, Random } from './engram.mjs';
 import {
+  centred,
   choosePictures,
   cloudOf,
   jittered,
@@ -13,15 +14,16 @@ import {
   thinned,
   THRESHOLD,
 } from './fashion.mjs';
-import { renderStages } from './image-stages.mjs';
+import { stagesFigure } from './image-stages.mjs';
 import { mean, median } from './statistics.mjs';
 import { markdownTable, share, short } from './tables.mjs';
 
 export const title = 'Fashion-MNIST';
 
+const parameters = { seed: 1, epsilon: 0.25, beta: 100, denseSteps: 10 };
 export const sizes = {
-  full: { seed: 1, perClass: 50, queries: 100, steps: 40, epsilon: 0.25, beta: 20, denseSteps: 10, shown: [1, 3, 8] },
-  quick: { seed: 1, perClass: 1, queries: 3, steps: 3, epsilon: 0.25, beta: 20, denseSteps: 2, shown: [1] },
+  full: { ...parameters, perClass: 20, queries: 100, steps: 30, shown: [1, 3, 8] },
+  quick: { ...parameters, perClass: 1, queries: 2, steps: 3, shown: [1] },
 };
 
 /**
@@ -29,100 +31,167 @@ export const sizes = {
  * @typedef {import('./fashion.mjs').Spots} Spots
  * @typedef {import('./fashion.mjs').PictureSet} PictureSet
  * @typedef {typeof sizes.full} Sizes
+ * @typedef {{ memory: MeasureMemory, prepare: (cloud: Cloud) => Cloud }} Measures a memory, and what its clouds went through
  */
 
-/** @type {Record<string, (spots: Spots, random: Random) => Spots>} */
-const DAMAGES = {
-  'lower half removed': occluded,
-  'random half removed': thinned,
-  'shifted 2 px, noise 0.5 px': jittered,
-};
+/** @type {{ name: string, damage: (spots: Spots, random: Random) => Spots }[]} */
+const DAMAGES = [
+  { name: 'half of the pixels removed, at random', damage: thinned },
+  { name: 'lower half removed', damage: occluded },
+  { name: 'every pixel moved, sigma 1 px', damage: (spots, random) => jittered(spots, random, { shift: 0, noise: 1 }) },
+  {
+    name: 'all moved together by 2 px, and each, sigma 0.5 px',
+    damage: (spots, random) => jittered(spots, random, { shift: 2, noise: 0.5 }),
+  },
+];
 
-/** How often a method names the right picture, or one of its class; and how near its result is to the right one. */
-function scored(/** @type {PictureSet} */ { labels }, /** @type {number[]} */ truth, /** @type {ArrayLike<number>} */ named, /** @type {number[]} */ divergence) {
+/** The damage and the memory of each row of the figure. */
+const EXAMPLES = [
+  { damage: 0, measures: 'measures' },
+  { damage: 2, measures: 'measures' },
+  { damage: 3, measures: 'measures, centred' },
+];
+
+/**
+ * How often a picture is the right one, or of the right class; and how far the results are from the right one.
+ * @param {PictureSet} set
+ * @param {number[]} truth
+ * @param {ArrayLike<number>} named
+ * @param {number[]} divergences
+ */
+function scored({ labels }, truth, named, divergences) {
   return {
     picture: mean(truth.map((item, q) => named[q] === item)),
     ofClass: mean(truth.map((item, q) => labels[named[q]] === labels[item])),
-    divergence: median(divergence),
+    divergence: median(divergences),
   };
 }
 
-/** Divergences of clouds to the stored ones they ought to be. @param {MeasureMemory} memory @param {Cloud[]} clouds @param {number[]} truth */
+/** The divergence of each cloud to the stored one it ought to be. @param {MeasureMemory} memory @param {Cloud[]} clouds @param {number[]} truth */
 async function toTruth(memory, clouds, truth) {
   const { values } = await memory.divergence(pack(clouds));
   return truth.map((item, q) => values[q * memory.count + item]);
 }
 
-/** What the dense memory of pixels recalls: pictures, and the stored ones they are nearest to. @param {DenseMemory} dense @param {Float32Array} cues @param {number} steps */
-async function recallPictures(dense, cues, steps) {
-  const { patterns } = await dense.retrieve(cues, { steps });
+/**
+ * Asks a memory of measures.
+ * @param {Measures} measures
+ * @param {PictureSet} set
+ * @param {Cloud[]} clouds
+ * @param {number[]} truth
+ * @param {Sizes} sizes
+ */
+async function askMeasures({ memory, prepare }, set, clouds, truth, { steps, beta }) {
+  const cues = clouds.map(prepare);
+  const { index, clouds: recalled } = await memory.retrieve(pack(cues), { beta, steps });
+  const results = await toTruth(memory, unpack(recalled, 2), truth);
+  return { ...scored(set, truth, index, results), cue: median(await toTruth(memory, cues, truth)) };
+}
+
+/**
+ * Asks the dense memory of pixels; its results are judged as measures, too.
+ * @param {DenseMemory} dense
+ * @param {Measures} measures
+ * @param {PictureSet} set
+ * @param {Spots[]} spots
+ * @param {number[]} truth
+ * @param {Sizes} sizes
+ */
+async function askDense(dense, { memory, prepare }, set, spots, truth, { denseSteps }) {
+  const { patterns } = await dense.retrieve(concatenate(spots.map(pictureFrom)), { steps: denseSteps });
   const { indices } = await dense.search(patterns, { k: 1 });
-  return { patterns, indices };
+  const clouds = truth.map((_, q) => cloudOf(spotsOf(pictureOf(patterns, q))));
+  const results = await toTruth(memory, clouds.map(prepare), truth);
+  return { ...scored(set, truth, indices, results), clouds };
 }
 
-/** @param {MeasureMemory} memory @param {DenseMemory} dense @param {PictureSet} set @param {(spots: Spots, random: Random) => Spots} damage @param {Sizes} sizes */
-async function measureDamage(memory, dense, set, damage, { seed, queries, steps, beta, denseSteps, shown }) {
-  const random = new Random(seed + 1);
-  const truth = Array.from({ length: queries }, (_, q) => q % set.count);
-  const spots = truth.map((item) => damage(spotsOf(pictureOf(set.pictures, item)), random));
-  const cues = spots.map(cloudOf);
-  const flow = await memory.retrieve(pack(cues), { beta, steps });
-  const recalled = await recallPictures(dense, concatenate(spots.map(pictureFrom)), denseSteps);
-  const denseClouds = truth.map((_, q) => cloudOf(spotsOf(pictureOf(recalled.patterns, q))));
-  const example = await memory.retrieve(cues[0], { beta, steps, trace: true });
-  return {
-    cue: median(await toTruth(memory, cues, truth)),
-    SHK: scored(set, truth, flow.index, await toTruth(memory, unpack(flow.clouds, 2), truth)),
-    dense: scored(set, truth, recalled.indices, await toTruth(memory, denseClouds, truth)),
-    example: {
-      stages: stagesOf(cues[0], example.trace[0], shown),
-      stored: cloudOf(spotsOf(pictureOf(set.pictures, truth[0]))),
-      dense: denseClouds[0],
-    },
-  };
-}
-
-/** The cue, the states after some of the steps, and the last state. @param {Cloud} cue @param {any} trace @param {number[]} shown */
-function stagesOf(cue, { points, weights }, shown) {
-  const n = cue.weights.length;
+/**
+ * The flow of one cue: its state at the start, after some of the steps, and at the end.
+ * @param {Measures} measures
+ * @param {Cloud} cloud
+ * @param {Sizes} sizes
+ */
+async function stagesOf({ memory, prepare }, cloud, { steps, beta, shown }) {
+  const { trace } = await memory.retrieve(pack([prepare(cloud)]), { beta, steps, trace: true });
+  const { points, weights } = trace[0];
+  const n = cloud.weights.length;
   const last = weights.length / n - 1;
-  const steps = [0, ...shown.filter((step) => step < last), last];
-  return steps.map((step) => ({
+  return [0, ...shown.filter((step) => step < last), last].map((step) => ({
     step,
-    cloud: { points: points.subarray(2 * n * step, 2 * n * (step + 1)), weights: weights.subarray(n * step, n * (step + 1)) },
+    cloud: {
+      points: points.subarray(2 * n * step, 2 * n * (step + 1)),
+      weights: weights.subarray(n * step, n * (step + 1)),
+    },
   }));
 }
 
-/** @param {Record<string, Awaited<ReturnType<typeof measureDamage>>>} results */
-function table(results) {
+/**
+ * All memories on one damage.
+ * @param {{ set: PictureSet, dense: DenseMemory, kinds: Record<string, Measures> }} memories
+ * @param {(spots: Spots, random: Random) => Spots} damage
+ * @param {Sizes} sizes
+ */
+async function measureDamage({ set, dense, kinds }, damage, sizes) {
+  const random = new Random(sizes.seed + 1);
+  const truth = Array.from({ length: sizes.queries }, (_, q) => q % set.count);
+  const spots = truth.map((item) => damage(spotsOf(pictureOf(set.pictures, item)), random));
+  const clouds = spots.map(cloudOf);
+  /** @type {Record<string, Awaited<ReturnType<typeof askMeasures>>>} */
+  const asked = {};
+  for (const [kind, measures] of Object.entries(kinds)) asked[kind] = await askMeasures(measures, set, clouds, truth, sizes);
+  return { spots, clouds, asked, dense: await askDense(dense, kinds.measures, set, spots, truth, sizes) };
+}
+
+/** @typedef {Awaited<ReturnType<typeof measureDamage>>} Outcome */
+
+/** @param {Outcome[]} outcomes */
+function table(outcomes) {
   const cells = (/** @type {ReturnType<typeof scored>} */ { picture, ofClass, divergence }) => [
     share(picture),
     share(ofClass),
     short(divergence),
   ];
-  const rows = Object.entries(results).flatMap(([damage, { cue, SHK, dense }]) => [
-    [damage, 'measures', ...cells(SHK), short(cue)],
-    ['', 'dense, pixels', ...cells(dense), ''],
+  const rows = outcomes.flatMap(({ asked, dense }, i) => [
+    ...Object.entries(asked).map(([kind, result]) => [DAMAGES[i].name, kind, ...cells(result), short(result.cue)]),
+    [DAMAGES[i].name, 'dense, pixels', ...cells(dense), short(asked.measures.cue)],
   ]);
   return markdownTable(['cue', 'memory', 'right picture', 'right class', 'S of the result', 'S of the cue'], rows);
 }
 
+/** The first cue of some damages, on its way. @param {Record<string, Measures>} kinds @param {PictureSet} set @param {Outcome[]} outcomes @param {Sizes} sizes */
+async function figure(kinds, set, outcomes, sizes) {
+  const rows = [];
+  for (const { damage, measures } of EXAMPLES) {
+    const { clouds, dense } = outcomes[damage];
+    const stored = cloudOf(spotsOf(pictureOf(set.pictures, 0)));
+    rows.push({
+      name: `${DAMAGES[damage].name} (${measures})`,
+      stages: await stagesOf(kinds[measures], clouds[0], sizes),
+      stored,
+      dense: dense.clouds[0],
+    });
+  }
+  return stagesFigure(rows);
+}
+
 /** @param {Sizes} sizes */
 export async function run(sizes) {
+  const { epsilon } = sizes;
   const set = await choosePictures(new Random(sizes.seed), sizes.perClass);
-  const memory = MeasureMemory.fromImages(set.pictures, { width: SIDE, height: SIDE, threshold: THRESHOLD, epsilon: sizes.epsilon });
+  const stored = Array.from({ length: set.count }, (_, i) => cloudOf(spotsOf(pictureOf(set.pictures, i))));
+  const asTheyLie = MeasureMemory.fromImages(set.pictures, { width: SIDE, height: SIDE, threshold: THRESHOLD, epsilon });
+  const moved = MeasureMemory.from(pack(stored.map(centred)), { dim: 2, epsilon });
   const dense = DenseMemory.from(set.pictures, { dim: SIDE ** 2 });
   try {
     await dense.calibrate();
-    /** @type {Record<string, Awaited<ReturnType<typeof measureDamage>>>} */
-    const results = {};
-    for (const [name, damage] of Object.entries(DAMAGES)) {
-      results[name] = await measureDamage(memory, dense, set, damage, sizes);
-    }
-    const examples = Object.entries(results).map(([name, { example }]) => ({ name, ...example }));
-    return { tables: { images: table(results) }, figures: { images: renderStages(examples) } };
+    const kinds = {
+      measures: { memory: asTheyLie, prepare: (/** @type {Cloud} */ cloud) => cloud },
+      'measures, centred': { memory: moved, prepare: centred },
+    };
+    const outcomes = [];
+    for (const { damage } of DAMAGES) outcomes.push(await measureDamage({ set, dense, kinds }, damage, sizes));
+    return { tables: { images: table(outcomes) }, figures: { images: await figure(kinds, set, outcomes, sizes) } };
   } finally {
-    memory.dispose();
-    dense.dispose();
+    for (const memory of [asTheyLie, moved, dense]) memory.dispose();
   }
 }

@@ -10,11 +10,55 @@ export const sizes = {
   quick: { name: 'A2', seed: 1, queries: 1, steps: 3 },
 };
 
+/**
+ * @typedef {import('./clouds.mjs').Cloud} Cloud
+ * @typedef {{ stored: Cloud, cue: Cloud, recalled: Cloud, moves: Float32Array[] }} Flow moves: the points after each step
+ */
+
 const STAGES = { domain: ['stored', 'cue', 'recalled'], range: ['#bbbbbb', '#e69f00', '#0072b2'] };
 
-/** Atoms of a planar cloud as rows of a table. @param {import('./clouds.mjs').Cloud} cloud @param {object} labels */
-const atomsOf = ({ points, weights }, labels) =>
-  Array.from(weights, (weight, i) => ({ ...labels, atom: i, x: points[2 * i], y: points[2 * i + 1], weight }));
+/** Points of the plane as rows of a table. @param {Float32Array} points @param {(i: number) => object} facts */
+const pointRows = (points, facts) =>
+  Array.from({ length: points.length / 2 }, (_, i) => ({ x: points[2 * i], y: points[2 * i + 1], ...facts(i) }));
+
+/** One coordinate of a square that holds all points. @param {Float32Array[]} clouds */
+function squareAround(clouds) {
+  const range = (/** @type {number} */ axis) => {
+    const values = clouds.flatMap((points) => Array.from(points).filter((_, at) => at % 2 === axis));
+    return { low: Math.min(...values), high: Math.max(...values) };
+  };
+  const [x, y] = [range(0), range(1)];
+  const reach = 0.55 * Math.max(x.high - x.low, y.high - y.low);
+  const place = (/** @type {string} */ field, /** @type {{ low: number, high: number }} */ { low, high }) => ({
+    field,
+    type: 'quantitative',
+    title: null,
+    scale: { domain: [(low + high) / 2 - reach, (low + high) / 2 + reach], nice: false, zero: false },
+    axis: { labels: false, ticks: false, domain: false },
+  });
+  return { x: place('x', x), y: place('y', y) };
+}
+
+/** @param {Flow} flow */
+function panel({ stored, cue, recalled, moves }) {
+  const places = squareAround([stored.points, cue.points, ...moves]);
+  const dots = (/** @type {string} */ stage, /** @type {Cloud} */ { points, weights }, /** @type {boolean} */ filled) => ({
+    data: { values: pointRows(points, (i) => ({ weight: weights[i], stage })) },
+    mark: { type: 'point', filled, strokeWidth: 1.6, opacity: 1 },
+    encoding: {
+      ...places,
+      size: { field: 'weight', type: 'quantitative', legend: null, scale: { domain: [0, 0.2], range: [0, 300] } },
+      color: { field: 'stage', type: 'nominal', scale: STAGES },
+    },
+  });
+  const lines = {
+    data: { values: moves.flatMap((points, step) => pointRows(points, (atom) => ({ atom, step }))) },
+    mark: { type: 'line', strokeWidth: 0.7, color: '#888' },
+    encoding: { ...places, detail: { field: 'atom' }, order: { field: 'step' } },
+  };
+  const layer = [dots('stored', stored, true), lines, dots('cue', cue, false), dots('recalled', recalled, false)];
+  return { width: 230, height: 230, layer };
+}
 
 /** @param {typeof sizes.full} sizes */
 export async function run({ name, seed, queries, steps }) {
@@ -22,44 +66,11 @@ export async function run({ name, seed, queries, steps }) {
   const { stored, cues, truth, beta, dim } = problem;
   const retrieval = await withMemory(problem, (memory) => memory.retrieve(pack(cues), { beta, steps, trace: true }));
   const recalled = unpack(retrieval.clouds, dim);
-  const atoms = cues.flatMap((cue, q) => [
-    ...atomsOf(stored[truth[q]], { cue: q, stage: 'stored' }),
-    ...atomsOf(cue, { cue: q, stage: 'cue' }),
-    ...atomsOf(recalled[q], { cue: q, stage: 'recalled' }),
-  ]);
-  const moves = cues.flatMap((cue, q) => {
+  const flows = cues.map((cue, q) => {
     const { points } = retrieval.trace[q];
-    return Array.from({ length: points.length / cue.points.length }, (_, step) =>
-      atomsOf({ ...cue, points: points.subarray(step * cue.points.length) }, { cue: q, step }),
-    ).flat();
+    const states = points.length / cue.points.length;
+    const moves = Array.from({ length: states }, (_, t) => points.subarray(t * cue.points.length, (t + 1) * cue.points.length));
+    return { stored: stored[truth[q]], cue, recalled: recalled[q], moves };
   });
-  return { tables: {}, figures: { paths: figure(atoms, moves, queries) } };
-}
-
-/** @param {any[]} atoms @param {any[]} moves @param {number} queries */
-function figure(atoms, moves, queries) {
-  const place = (/** @type {string} */ field) => ({
-    field,
-    type: 'quantitative',
-    title: null,
-    scale: { zero: false },
-    axis: { labels: false, ticks: false, domain: false },
-  });
-  const encoding = { x: place('x'), y: place('y') };
-  const dots = {
-    ...encoding,
-    size: { field: 'weight', type: 'quantitative', legend: null, scale: { range: [0, 260] } },
-    color: { field: 'stage', type: 'nominal', scale: STAGES },
-  };
-  const stage = (/** @type {string} */ name) => ({ filter: `datum.stage === '${name}'` });
-  const ofCue = (/** @type {number} */ q) => ({
-    width: 230,
-    height: 230,
-    layer: [
-      { data: { values: atoms }, transform: [{ filter: `datum.cue === ${q}` }, stage('stored')], mark: { type: 'point', filled: true, opacity: 0.9 }, encoding: dots },
-      { data: { values: moves }, transform: [{ filter: `datum.cue === ${q}` }], mark: { type: 'line', strokeWidth: 0.7, color: '#888' }, encoding: { ...encoding, detail: { field: 'atom' }, order: { field: 'step' } } },
-      { data: { values: atoms }, transform: [{ filter: `datum.cue === ${q}` }, { filter: "datum.stage !== 'stored'" }], mark: { type: 'point', strokeWidth: 1.6 }, encoding: dots },
-    ],
-  });
-  return { hconcat: Array.from({ length: queries }, (_, q) => ofCue(q)) };
+  return { tables: {}, figures: { paths: { hconcat: flows.map(panel) } } };
 }

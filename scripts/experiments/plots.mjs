@@ -9,7 +9,7 @@ const LOOK = {
   font: 'Helvetica, Arial, sans-serif',
   axis: { gridColor: '#e6e6e6', domainColor: '#999', tickColor: '#999', labelColor: '#444', titleColor: '#222' },
   header: { labelFontSize: 12, labelFontWeight: 'bold' },
-  legend: { title: null, orient: 'top', labelFontSize: 12, symbolStrokeWidth: 3 },
+  legend: { title: null, orient: 'top', labelFontSize: 12, symbolOpacity: 1 },
   title: { anchor: 'start', fontSize: 13 },
   view: { stroke: null },
   line: { strokeWidth: 2 },

@@ -11,14 +11,9 @@ export const sizes = {
   quick: { names: ['A1', 'P0'], seeds: [1], queries: 4, steps: 5 },
 };
 
-/** An energy may rise by what the inner solves leave open; see "How results are judged" on the page. */
-export const RISE = 1e-6;
-
-/** Whether no step raises the energy by more than {@link RISE} of the fall so far. */
-export function isMonotone(/** @type {number[]} */ energies) {
-  const slack = RISE * Math.max(1, Math.abs(energies[0]));
-  return energies.every((energy, t) => t === 0 || energy <= energies[t - 1] + slack);
-}
+/** Whether no step raises the energy. */
+export const isMonotone = (/** @type {number[]} */ energies) =>
+  energies.every((energy, t) => t === 0 || energy <= energies[t - 1]);
 
 /** @param {import('./cases.mjs').Case} one @param {typeof sizes.full} sizes */
 async function runCase({ setup }, { seeds, queries, steps }) {
