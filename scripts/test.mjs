@@ -114,7 +114,7 @@ try {
     );
     // The parts with threads. TSan's runtime refuses threads in a forked child, which the cases left out start.
     nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {}, [
-      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/storage/*',
+      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/storage/*',
       '-tce=*fork*,*process may exit*,*no thread can be started*',
     ]);
     fuzz();

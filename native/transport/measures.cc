@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "base/numbers.h"
 #include "transport/self_terms.h"
 
 namespace engram::transport {
@@ -11,7 +12,7 @@ namespace {
 Status check_positive(const char* name, double value) {
   if (std::isfinite(value) && value > 0) return {};
   return {StatusCode::kRange,
-          std::string(name) + " is " + std::to_string(value) + "; expected a finite number above 0"};
+          std::string(name) + " is " + print_number(value) + "; expected a finite number above 0"};
 }
 
 Status check_prior(size_t count, const std::vector<float>& log_prior) {
