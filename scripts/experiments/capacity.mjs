@@ -10,7 +10,14 @@ import { markdownTable, share } from './tables.mjs';
 export const title = 'capacity';
 
 export const sizes = {
-  full: { seeds: [1, 2, 3], dims: [2, 3, 4, 6, 8, 12, 16, 24, 32], jitters: [0.5, 1, 1.5, 2], most: 4096, queries: 64, steps: 15 },
+  full: {
+    seeds: [1, 2, 3],
+    dims: [2, 3, 4, 6, 8, 12, 16, 24, 32],
+    jitters: [0.5, 1, 1.5, 2],
+    most: 4096,
+    queries: 64,
+    steps: 15,
+  },
   quick: { seeds: [1], dims: [2, 8], jitters: [0.75], most: 8, queries: 4, steps: 3 },
 };
 
@@ -32,14 +39,23 @@ export function largestAt(rates, wanted) {
   return below.count * (above.count / below.count) ** part;
 }
 
-/** @param {import('./recall.mjs').Problem} problem @returns {Promise<number>} */
+/**
+ * @param {import('./recall.mjs').Problem} problem
+ * @returns {Promise<number>}
+ */
 const recoveryRate = (problem) =>
   withMemory(problem, async (memory) => {
     const { index } = await memory.retrieve(pack(problem.cues), { beta: problem.beta, steps: problem.steps });
     return mean(problem.truth.map((item, q) => index[q] === item));
   });
 
-/** Rates for memories of 1, 2, 4, 8 .. clouds, up to the first that fails. @param {number} dim @param {number} jitter @param {number} seed @param {typeof sizes.full} sizes */
+/**
+ * Rates for memories of 1, 2, 4, 8 .. clouds, up to the first that fails.
+ * @param {number} dim
+ * @param {number} jitter
+ * @param {number} seed
+ * @param {typeof sizes.full} sizes
+ */
 async function ratesOf(dim, jitter, seed, { most, queries, steps }) {
   const rates = [{ count: 1, rate: 1 }]; // there is no other cloud to name
   for (let count = 2; count <= most; count *= 2) {
@@ -70,14 +86,19 @@ async function measure(sizes) {
 
 /** @typedef {Awaited<ReturnType<typeof measure>>} Points */
 
-/** Medians over the seeds, and their range. @param {Points} points @param {typeof sizes.full} sizes */
+/**
+ * Medians over the seeds, and their range.
+ * @param {Points} points
+ * @param {typeof sizes.full} sizes
+ */
 function summaries(points, { dims, jitters }) {
   return jitters.flatMap((jitter) =>
     dims.map((dim) => {
       const found = points.filter((point) => point.dim === dim && point.jitter === jitter);
       const capacities = found.map(({ capacity }) => capacity);
       const reached = found.some((point) => point.reached);
-      return { dim, jitter, low: Math.min(...capacities), middle: median(capacities), high: Math.max(...capacities), reached };
+      const [low, high] = [Math.min(...capacities), Math.max(...capacities)];
+      return { dim, jitter, low, middle: median(capacities), high, reached };
     }),
   );
 }
@@ -91,6 +112,7 @@ function figure(values) {
     scale: { type: 'log' },
     axis: { values: [1, 10, 100, 1000, 4096], format: 'd' },
   });
+  const triangles = { domain: [false, true], range: ['circle', 'triangle-up'] };
   return {
     data: { values },
     width: 460,
@@ -106,14 +128,17 @@ function figure(values) {
         mark: { type: 'point', filled: true, size: 60, opacity: 1 },
         encoding: {
           y: y('middle'),
-          shape: { field: 'reached', type: 'nominal', scale: { domain: [false, true], range: ['circle', 'triangle-up'] }, legend: null },
+          shape: { field: 'reached', type: 'nominal', scale: triangles, legend: null },
         },
       },
     ],
   };
 }
 
-/** @param {Points} points @param {typeof sizes.full} sizes */
+/**
+ * @param {Points} points
+ * @param {typeof sizes.full} sizes
+ */
 function table(points, { dims, jitters }) {
   const cell = (/** @type {number} */ dim, /** @type {number} */ jitter) =>
     points

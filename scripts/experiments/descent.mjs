@@ -7,14 +7,25 @@ import { markdownTable, short } from './tables.mjs';
 export const title = 'descent of the energy';
 
 export const sizes = {
-  full: { names: ['A1', 'B2', 'C1', 'D1'], seed: 1, queries: 20, steps: 400, shown: 100, at: [1, 2, 5, 10, 20, 50, 100] },
+  full: {
+    names: ['A1', 'B2', 'C1', 'D1'],
+    seed: 1,
+    queries: 20,
+    steps: 400,
+    shown: 100,
+    at: [1, 2, 5, 10, 20, 50, 100],
+  },
   quick: { names: ['A1'], seed: 1, queries: 2, steps: 12, shown: 6, at: [1, 5] },
 };
 
 /** Excess energies below this share of the first one are not told from rounding. */
 const FLOOR = 1e-8;
 
-/** E_t - E_end over E_0 - E_end; a flow that ended early stays where it ended. @param {number[]} energies @param {number} length */
+/**
+ * E_t - E_end over E_0 - E_end; a flow that ended early stays where it ended.
+ * @param {number[]} energies
+ * @param {number} length
+ */
 export function excess(energies, length) {
   const end = energies[energies.length - 1];
   const whole = energies[0] - end;
@@ -33,7 +44,10 @@ async function measure({ names, seed, queries, steps, shown }) {
 
 /** @typedef {Awaited<ReturnType<typeof measure>>} Results */
 
-/** Median over the cues, and the range of the middle eight tenths. @param {Results} results */
+/**
+ * Median over the cues, and the range of the middle eight tenths.
+ * @param {Results} results
+ */
 function figure(results) {
   const points = results.flatMap(({ name, curves }) =>
     curves[0].map((_, step) => {
@@ -64,10 +78,18 @@ function figure(results) {
   };
 }
 
-/** The mean factor by which a step multiplies the excess between two steps. @param {number[]} curve @param {number} from @param {number} to */
+/**
+ * The mean factor by which a step multiplies the excess between two steps.
+ * @param {number[]} curve
+ * @param {number} from
+ * @param {number} to
+ */
 const factor = (curve, from, to) => (curve[to] / curve[from]) ** (1 / (to - from));
 
-/** @param {Results} results @param {typeof sizes.full} sizes */
+/**
+ * @param {Results} results
+ * @param {typeof sizes.full} sizes
+ */
 function table(results, { at }) {
   const late = at.slice(-2);
   const head = ['case', ...at.map((step) => `step ${step}`), `factor per step, ${late.join(' to ')}`];

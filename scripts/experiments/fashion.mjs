@@ -59,10 +59,16 @@ export function spotsOf(/** @type {Float32Array} */ picture) {
   };
 }
 
-/** The measure of spots: their light is the weight. @returns {import('./clouds.mjs').Cloud} */
+/**
+ * The measure of spots: their light is the weight.
+ * @returns {import('./clouds.mjs').Cloud}
+ */
 export const cloudOf = (/** @type {Spots} */ { places, light }) => ({ points: places, weights: normalised(light) });
 
-/** The measure with its mean moved to the origin: what is left when the place of a thing does not matter. @returns {import('./clouds.mjs').Cloud} */
+/**
+ * The measure with its mean moved to the origin: what is left when the place of a thing does not matter.
+ * @returns {import('./clouds.mjs').Cloud}
+ */
 export function centred(/** @type {import('./clouds.mjs').Cloud} */ { points, weights }) {
   const centre = [0, 0];
   points.forEach((x, at) => (centre[at % 2] += x * weights[at >> 1]));
@@ -83,7 +89,11 @@ export function pictureFrom(/** @type {Spots} */ { places, light }) {
   return picture;
 }
 
-/** @param {Spots} spots @param {(i: number) => boolean} keep @returns {Spots} */
+/**
+ * @param {Spots} spots
+ * @param {(i: number) => boolean} keep
+ * @returns {Spots}
+ */
 function keepSpots({ places, light }, keep) {
   const kept = Array.from(light.keys()).filter(keep);
   return {

@@ -9,7 +9,11 @@ import { centred, SIDE } from './fashion.mjs';
 /** Half the width of what is shown: the picture, and a margin for atoms that were moved out of it. */
 const REACH = SIDE / 2 + 2;
 
-/** A cloud as light on black, its mean in the middle. @param {Cloud} cloud @param {string} title */
+/**
+ * A cloud as light on black, its mean in the middle.
+ * @param {Cloud} cloud
+ * @param {string} title
+ */
 function picture(cloud, title) {
   const { points, weights } = centred(cloud);
   const atoms = Array.from(weights, (weight, i) => ({ x: points[2 * i], y: points[2 * i + 1], weight }));

@@ -31,7 +31,9 @@ export const sizes = {
  * @typedef {import('./fashion.mjs').Spots} Spots
  * @typedef {import('./fashion.mjs').PictureSet} PictureSet
  * @typedef {typeof sizes.full} Sizes
- * @typedef {{ memory: MeasureMemory, prepare: (cloud: Cloud) => Cloud }} Measures a memory, and what its clouds went through
+ *
+ * A memory of measures, and what its clouds went through before they were stored.
+ * @typedef {{ memory: MeasureMemory, prepare: (cloud: Cloud) => Cloud }} Measures
  */
 
 /** @type {{ name: string, damage: (spots: Spots, random: Random) => Spots }[]} */
@@ -67,7 +69,12 @@ function scored({ labels }, truth, named, divergences) {
   };
 }
 
-/** The divergence of each cloud to the stored one it ought to be. @param {MeasureMemory} memory @param {Cloud[]} clouds @param {number[]} truth */
+/**
+ * The divergence of each cloud to the stored one it ought to be.
+ * @param {MeasureMemory} memory
+ * @param {Cloud[]} clouds
+ * @param {number[]} truth
+ */
 async function toTruth(memory, clouds, truth) {
   const { values } = await memory.divergence(pack(clouds));
   return truth.map((item, q) => values[q * memory.count + item]);
@@ -138,7 +145,9 @@ async function measureDamage({ set, dense, kinds }, damage, sizes) {
   const clouds = spots.map(cloudOf);
   /** @type {Record<string, Awaited<ReturnType<typeof askMeasures>>>} */
   const asked = {};
-  for (const [kind, measures] of Object.entries(kinds)) asked[kind] = await askMeasures(measures, set, clouds, truth, sizes);
+  for (const [kind, measures] of Object.entries(kinds)) {
+    asked[kind] = await askMeasures(measures, set, clouds, truth, sizes);
+  }
   return { spots, clouds, asked, dense: await askDense(dense, kinds.measures, set, spots, truth, sizes) };
 }
 
@@ -158,7 +167,13 @@ function table(outcomes) {
   return markdownTable(['cue', 'memory', 'right picture', 'right class', 'S of the result', 'S of the cue'], rows);
 }
 
-/** The first cue of some damages, on its way. @param {Record<string, Measures>} kinds @param {PictureSet} set @param {Outcome[]} outcomes @param {Sizes} sizes */
+/**
+ * The first cue of some damages, on its way.
+ * @param {Record<string, Measures>} kinds
+ * @param {PictureSet} set
+ * @param {Outcome[]} outcomes
+ * @param {Sizes} sizes
+ */
 async function figure(kinds, set, outcomes, sizes) {
   const rows = [];
   for (const { damage, measures } of EXAMPLES) {
@@ -179,7 +194,8 @@ export async function run(sizes) {
   const { epsilon } = sizes;
   const set = await choosePictures(new Random(sizes.seed), sizes.perClass);
   const stored = Array.from({ length: set.count }, (_, i) => cloudOf(spotsOf(pictureOf(set.pictures, i))));
-  const asTheyLie = MeasureMemory.fromImages(set.pictures, { width: SIDE, height: SIDE, threshold: THRESHOLD, epsilon });
+  const size = { width: SIDE, height: SIDE };
+  const asTheyLie = MeasureMemory.fromImages(set.pictures, { ...size, threshold: THRESHOLD, epsilon });
   const moved = MeasureMemory.from(pack(stored.map(centred)), { dim: 2, epsilon });
   const dense = DenseMemory.from(set.pictures, { dim: SIDE ** 2 });
   try {

@@ -40,7 +40,11 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Runs one experiment and writes its figures. @param {string} name @returns {Promise<Outcome['tables']>} */
+/**
+ * Runs one experiment and writes its figures.
+ * @param {string} name
+ * @returns {Promise<Outcome['tables']>}
+ */
 async function runOne(name) {
   const { title, sizes, run } = experiments[name];
   const start = performance.now();

@@ -12,12 +12,18 @@ export const sizes = {
 
 /**
  * @typedef {import('./clouds.mjs').Cloud} Cloud
- * @typedef {{ stored: Cloud, cue: Cloud, recalled: Cloud, moves: Float32Array[] }} Flow moves: the points after each step
+ *
+ * The measures of one retrieval; `moves` has the points after each step.
+ * @typedef {{ stored: Cloud, cue: Cloud, recalled: Cloud, moves: Float32Array[] }} Flow
  */
 
 const STAGES = { domain: ['stored', 'cue', 'recalled'], range: ['#bbbbbb', '#e69f00', '#0072b2'] };
 
-/** Points of the plane as rows of a table. @param {Float32Array} points @param {(i: number) => object} facts */
+/**
+ * Points of the plane as rows of a table.
+ * @param {Float32Array} points
+ * @param {(i: number) => object} facts
+ */
 const pointRows = (points, facts) =>
   Array.from({ length: points.length / 2 }, (_, i) => ({ x: points[2 * i], y: points[2 * i + 1], ...facts(i) }));
 
@@ -42,9 +48,9 @@ function squareAround(clouds) {
 /** @param {Flow} flow */
 function panel({ stored, cue, recalled, moves }) {
   const places = squareAround([stored.points, cue.points, ...moves]);
-  const dots = (/** @type {string} */ stage, /** @type {Cloud} */ { points, weights }, /** @type {boolean} */ filled) => ({
+  const dots = (/** @type {string} */ stage, /** @type {Cloud} */ { points, weights }) => ({
     data: { values: pointRows(points, (i) => ({ weight: weights[i], stage })) },
-    mark: { type: 'point', filled, strokeWidth: 1.6, opacity: 1 },
+    mark: { type: 'point', filled: stage === 'stored', strokeWidth: 1.6, opacity: 1 },
     encoding: {
       ...places,
       size: { field: 'weight', type: 'quantitative', legend: null, scale: { domain: [0, 0.2], range: [0, 300] } },
@@ -56,7 +62,7 @@ function panel({ stored, cue, recalled, moves }) {
     mark: { type: 'line', strokeWidth: 0.7, color: '#888' },
     encoding: { ...places, detail: { field: 'atom' }, order: { field: 'step' } },
   };
-  const layer = [dots('stored', stored, true), lines, dots('cue', cue, false), dots('recalled', recalled, false)];
+  const layer = [dots('stored', stored), lines, dots('cue', cue), dots('recalled', recalled)];
   return { width: 230, height: 230, layer };
 }
 
@@ -68,8 +74,8 @@ export async function run({ name, seed, queries, steps }) {
   const recalled = unpack(retrieval.clouds, dim);
   const flows = cues.map((cue, q) => {
     const { points } = retrieval.trace[q];
-    const states = points.length / cue.points.length;
-    const moves = Array.from({ length: states }, (_, t) => points.subarray(t * cue.points.length, (t + 1) * cue.points.length));
+    const width = cue.points.length;
+    const moves = Array.from({ length: points.length / width }, (_, t) => points.subarray(t * width, (t + 1) * width));
     return { stored: stored[truth[q]], cue, recalled: recalled[q], moves };
   });
   return { tables: {}, figures: { paths: { hconcat: flows.map(panel) } } };

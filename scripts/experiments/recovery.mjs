@@ -24,7 +24,10 @@ const RESTORED = 0.1;
 
 const BASE = { jitter: 1, count: 100, dim: 10, atoms: 10 };
 
-/** Costs grow with the dimension, so epsilon grows and beta falls with it. @param {typeof BASE} parameters */
+/**
+ * Costs grow with the dimension, so epsilon grows and beta falls with it.
+ * @param {typeof BASE} parameters
+ */
 function setupOf({ jitter, count, dim, atoms }) {
   return { count, atoms, dim, epsilon: dim / 10, beta: 100 / dim, damage: { jitter, weightNoise: 0.5 } };
 }
@@ -35,7 +38,10 @@ const SWEEPS = [
   { parameter: 'dim', label: 'dimension', log: true },
 ];
 
-/** @param {import('./recall.mjs').Judgement} result @param {import('./recall.mjs').Judgement} cue */
+/**
+ * @param {import('./recall.mjs').Judgement} result
+ * @param {import('./recall.mjs').Judgement} cue
+ */
 function scores(result, cue) {
   const restored = result.right.map((right, q) => right && result.divergence[q] <= RESTORED * cue.divergence[q]);
   return {
@@ -63,7 +69,13 @@ async function measure(sizes) {
 
 /** @typedef {Awaited<ReturnType<typeof measure>>} Points */
 
-/** One panel: means over the seeds as a line, their range as a band. @param {any[]} points @param {any} x @param {string} y @param {string} label */
+/**
+ * One panel: means over the seeds as a line, their range as a band.
+ * @param {any[]} points
+ * @param {any} x
+ * @param {string} y
+ * @param {string} label
+ */
 function panel(points, x, y, label) {
   const colour = { field: 'method', type: 'nominal', scale: METHOD_COLOURS };
   const encoding = {

@@ -1,6 +1,9 @@
 // Numbers as people read them, and tables of them in Markdown.
 
-/** @param {string[]} head @param {(string | number)[][]} rows */
+/**
+ * @param {string[]} head
+ * @param {(string | number)[][]} rows
+ */
 export function markdownTable(head, rows) {
   const line = (/** @type {(string | number)[]} */ cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
