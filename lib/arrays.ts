@@ -16,18 +16,29 @@ const OWNERSHIPS: readonly Ownership[] = ['auto', 'share', 'transfer', 'copy'];
 /** A Float32Array over memory of a fixed size. */
 export function checkedFloats(op: string, argument: string, value: unknown): Float32Array {
   if (!types.isFloat32Array(value)) throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, 'a Float32Array');
-  const buffer = value.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
-  if (buffer.resizable === true || buffer.growable === true) {
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, 'a Float32Array over a buffer of fixed size');
-  }
-  if (value.length === 0 && isDetached(value)) {
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, 'an array whose buffer has not been detached');
-  }
+  checkBuffer(op, argument, value, 'a Float32Array');
   return value;
 }
 
+/** A Uint32Array over memory of a fixed size. */
+export function checkedWords(op: string, argument: string, value: unknown): Uint32Array {
+  if (!types.isUint32Array(value)) throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, 'a Uint32Array');
+  checkBuffer(op, argument, value, 'a Uint32Array');
+  return value;
+}
+
+function checkBuffer(op: string, argument: string, array: Float32Array | Uint32Array, kind: string): void {
+  const buffer = array.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
+  if (buffer.resizable === true || buffer.growable === true) {
+    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, `${kind} over a buffer of fixed size`);
+  }
+  if (array.length === 0 && isDetached(array)) {
+    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, 'an array whose buffer has not been detached');
+  }
+}
+
 /** True when the array's buffer was transferred away. */
-export function isDetached(array: Float32Array): boolean {
+function isDetached(array: ArrayBufferView): boolean {
   if (array.byteLength > 0) return false;
   try {
     return new Uint8Array(array.buffer).byteLength < 0;
@@ -57,47 +68,43 @@ export function isWritableByThreads(array: Float32Array): boolean {
   return isShared(array);
 }
 
-/** Rows for a memory: to be adopted where they lie, or to be copied. */
-export interface OwnedRows {
-  adopt: boolean;
-  patterns: Float32Array;
-  values: Float32Array | undefined;
-}
+/** Arrays of one memory, named as the arguments they came in. */
+type Arrays<T> = Record<keyof T, Float32Array | undefined>;
 
-/** Does what `ownership` asks. With 'auto' and 'share' patterns and values are treated alike. */
-export function takeOwnership(
-  op: string,
-  ownership: Ownership | undefined,
-  patterns: Float32Array,
-  values: Float32Array | undefined,
-): OwnedRows {
+/** Arrays for a memory: to be adopted where they lie, or to be copied. */
+export type Owned<T extends Arrays<T>> = T & { adopt: boolean };
+
+/** Does what `ownership` asks. With 'auto' and 'share' all arrays are treated alike. */
+export function takeOwnership<T extends Arrays<T>>(op: string, ownership: Ownership | undefined, arrays: T): Owned<T> {
   const asked = ownership === undefined ? 'auto' : choice(op, 'ownership', ownership, OWNERSHIPS);
-  const arrays = { patterns, values };
-  const shared = isShared(patterns) && (values === undefined || isShared(values));
-  if (asked === 'share' && !shared) {
-    const [argument, value] = isShared(patterns) ? ['values', values] : ['patterns', patterns];
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument, value, "an array over a SharedArrayBuffer, to be shared");
+  if (asked === 'transfer') return { ...transfer(op, arrays), adopt: true };
+  const unshared = named(arrays).find(([, array]) => array !== undefined && !isShared(array));
+  if (asked === 'share' && unshared !== undefined) {
+    const expected = 'an array over a SharedArrayBuffer, to be shared';
+    throw badArgument('ERR_ENGRAM_TYPE', op, unshared[0], unshared[1], expected);
   }
-  if (asked === 'transfer') return { adopt: true, ...transfer(op, patterns, values) };
-  return { adopt: asked !== 'copy' && shared, ...arrays };
+  return { ...arrays, adopt: asked !== 'copy' && unshared === undefined };
 }
 
-function transfer(
-  op: string,
-  patterns: Float32Array,
-  values: Float32Array | undefined,
-): { patterns: Float32Array; values: Float32Array | undefined } {
-  for (const [argument, array] of Object.entries({ patterns, values })) {
-    if (array === undefined || !isShared(array)) continue;
-    const expected = "an array over an ordinary ArrayBuffer, to be transferred (a shared one can be given as 'share')";
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, expected);
+function named<T extends Arrays<T>>(arrays: T): [string, Float32Array | undefined][] {
+  return Object.entries(arrays);
+}
+
+function transfer<T extends Arrays<T>>(op: string, arrays: T): T {
+  const buffers = new Set<ArrayBuffer>();
+  for (const [argument, array] of named(arrays)) {
+    if (array === undefined) continue;
+    if (isShared(array)) {
+      const expected = "an array over an ordinary ArrayBuffer, to be transferred (a shared one can be given as 'share')";
+      throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, expected);
+    }
+    buffers.add(array.buffer as ArrayBuffer);
   }
-  const buffers = new Set([patterns.buffer as ArrayBuffer]);
-  if (values !== undefined) buffers.add(values.buffer as ArrayBuffer);
   try {
-    return structuredClone({ patterns, values }, { transfer: [...buffers] });
+    return structuredClone(arrays, { transfer: [...buffers] });
   } catch (cause) {
-    throw badArgument('ERR_ENGRAM_TYPE', op, 'patterns', patterns, 'an array whose buffer can be transferred', cause);
+    const [argument, array] = named(arrays)[0]!;
+    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, 'an array whose buffer can be transferred', cause);
   }
 }
 
@@ -116,16 +123,25 @@ export function allocateFloats(op: string, length: number): Float32Array {
   return orOutOfMemory(op, length, () => new Float32Array(length));
 }
 
+/** A zeroed, private Float64Array. */
+export function allocateDoubles(op: string, length: number): Float64Array {
+  return orOutOfMemory(op, length, () => new Float64Array(length));
+}
+
 /** A zeroed, private Uint32Array. */
 export function allocateWords(op: string, length: number): Uint32Array {
   return orOutOfMemory(op, length, () => new Uint32Array(length));
+}
+
+/** A zeroed, private Uint8Array. */
+export function allocateBytes(op: string, length: number): Uint8Array {
+  return orOutOfMemory(op, length, () => new Uint8Array(length));
 }
 
 function orOutOfMemory<T>(op: string, length: number, allocate: () => T): T {
   try {
     return allocate();
   } catch (cause) {
-    const message = `there is no memory for ${length} numbers (${length * 4} bytes)`;
-    throw new EngramError('ERR_ENGRAM_OUT_OF_MEMORY', op, message, { cause });
+    throw new EngramError('ERR_ENGRAM_OUT_OF_MEMORY', op, `there is no memory for ${length} numbers`, { cause });
   }
 }

@@ -1,19 +1,14 @@
 import { allocateShared } from './arrays.js';
 import { binding } from './binding.js';
 import { type Calibration, calibrationOf } from './calibration.js';
-import { asynchronous, type Call, type CallOptions, synchronous, type SyncOptions } from './call.js';
+import { type CallOptions, synchronous, type SyncOptions } from './call.js';
 import {
   type AllocateOptions,
   type AssociationOptions,
   type CalibrateOptions,
   checkedCount,
-  checkedDim,
-  checkedMetadata,
   checkedValueDim,
-  type DenseOptions,
   type FromOptions,
-  type OpenOptions,
-  resolvedDevice,
   type RetrieveOptions,
   type SearchOptions,
   type StoreOptions,
@@ -22,8 +17,10 @@ import * as requests from './dense-requests.js';
 import type { Retrieval, SearchResult, SparseRows } from './dense-results.js';
 import { DenseStore } from './dense-store.js';
 import { badArgument } from './errors.js';
-import type { NativeDenseMemory, NativeOpened } from './native.js';
-import { boolean, optionsObject, text } from './options.js';
+import * as files from './memory-files.js';
+import { checkedDim, checkedMetadata, type MemoryOptions, type OpenOptions, resolvedDevice } from './memory-options.js';
+import type { NativeDenseFacts, NativeDenseMemory } from './native.js';
+import { optionsObject } from './options.js';
 
 /**
  * A dense associative memory: stores vectors, and completes noisy or partial ones.
@@ -100,47 +97,25 @@ export class DenseMemory {
    * @throws {EngramError} `ERR_ENGRAM_IO` (with the system's error as `cause`), `ERR_ENGRAM_FORMAT`.
    */
   static open(path: string, options?: OpenOptions): Promise<DenseMemory> {
-    return asynchronous('DenseMemory.open', options, (call: Call<DenseMemory>, given) => {
-      const { op } = call;
-      const native = new binding.DenseMemory();
-      const finish = DenseMemory.#opened(op, path, given, native);
-      const settle = call.settle((...opened: NativeOpened) => finish(opened));
-      call.started(native.open(path, isVerified(op, given), settle, undefined));
-    });
+    const native = new binding.DenseMemory();
+    return files.open('DenseMemory.open', native, path, options, DenseMemory.#opened(native));
   }
 
   /** The synchronous twin of {@link open}. */
   static openSync(path: string, options?: Omit<OpenOptions, 'signal'>): DenseMemory {
-    const op = 'DenseMemory.openSync';
-    return synchronous(op, () => {
-      const given = optionsObject(op, options);
-      const native = new binding.DenseMemory();
-      const finish = DenseMemory.#opened(op, path, given, native);
-      return finish(native.openSync(path, isVerified(op, given)));
-    });
+    const native = new binding.DenseMemory();
+    return files.openSync('DenseMemory.openSync', native, path, options, DenseMemory.#opened(native));
   }
 
-  /** Checks the arguments of open; what is returned makes the memory of the native answer. */
-  static #opened(op: string, path: string, options: DenseOptions, native: NativeDenseMemory) {
-    text(op, 'path', path);
-    const device = resolvedDevice(op, options.device);
-    const own = checkedMetadata(op, options);
-    return ([[dim, valueDim, count, live], entries, calibration]: NativeOpened): DenseMemory => {
-      const metadata: Record<string, string> = {};
-      for (let i = 0; i < entries.length; i += 2) metadata[entries[i]!] = entries[i + 1]!;
-      const store = new DenseStore({
-        native,
-        dim,
-        valueDim: valueDim || undefined,
-        count,
-        live,
-        calibration: calibration && calibrationOf(calibration),
-      });
-      return new DenseMemory(store, device, { ...metadata, ...own });
+  static #opened(native: NativeDenseMemory): files.Opened<DenseMemory, NativeDenseFacts> {
+    return (device, metadata, [dim, valueDim, count, live], facts) => {
+      const calibration = facts && calibrationOf(facts);
+      const store = new DenseStore({ native, dim, valueDim: valueDim || undefined, count, live, calibration });
+      return new DenseMemory(store, device, metadata);
     };
   }
 
-  static #empty(op: string, dim: number, valueDim: number | undefined, options: DenseOptions): DenseMemory {
+  static #empty(op: string, dim: number, valueDim: number | undefined, options: MemoryOptions): DenseMemory {
     const device = resolvedDevice(op, options.device);
     const metadata = checkedMetadata(op, options);
     const native = new binding.DenseMemory(dim, valueDim ?? 0);
@@ -284,21 +259,12 @@ export class DenseMemory {
    * @throws {EngramError} `ERR_ENGRAM_IO` with the system's error (`ENOSPC`, `EACCES`, ...) as `cause`.
    */
   save(path: string, options?: CallOptions): Promise<void> {
-    return asynchronous('DenseMemory.save', options, (call: Call<void>) => {
-      const native = this.#store.native(call.op);
-      text(call.op, 'path', path);
-      const settle = call.settle(() => undefined);
-      call.started(native.save(path, Object.entries(this.metadata).flat(), settle, call.progress));
-    });
+    return files.save('DenseMemory.save', this.#store, path, this.metadata, options);
   }
 
   /** The synchronous twin of {@link save}. */
   saveSync(path: string): void {
-    const op = 'DenseMemory.saveSync';
-    synchronous(op, () => {
-      const native = this.#store.native(op);
-      native.saveSync(text(op, 'path', path), Object.entries(this.metadata).flat());
-    });
+    files.saveSync('DenseMemory.saveSync', this.#store, path, this.metadata);
   }
 
   /**
@@ -313,8 +279,4 @@ export class DenseMemory {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function isVerified(op: string, { verify }: Pick<OpenOptions, 'verify'>): boolean {
-  return verify !== undefined && boolean(op, 'verify', verify);
 }

@@ -1,20 +1,13 @@
 /** Options of dense memories, and their checks. */
 import { checkedFloats, type Ownership, rowCount } from './arrays.js';
-import { binding } from './binding.js';
 import type { CallOptions } from './call.js';
 import { badArgument } from './errors.js';
-import { integer, MOST_UINT32, number, text } from './options.js';
+import { checkedDim, type MemoryOptions } from './memory-options.js';
+import { integer, MOST_UINT32, number } from './options.js';
 import type { Separation } from './separation.js';
 import type { Similarity } from './similarity.js';
 
-export interface DenseOptions {
-  /** `'auto'` (default), `'cpu'` or `'cuda:<n>'`. */
-  device?: string;
-  /** Kept as `metadata.name`. */
-  name?: string;
-  /** Saved with the memory. Keys that begin with `engram.` are reserved. */
-  metadata?: Record<string, string>;
-}
+export type DenseOptions = MemoryOptions;
 
 export interface AllocateOptions extends DenseOptions {
   /** Width of the values of a hetero-associative memory; without it the memory is auto-associative. */
@@ -27,11 +20,6 @@ export interface FromOptions extends AllocateOptions {
   /** Count x valueDim: what is read out instead of the patterns. */
   values?: Float32Array;
   ownership?: Ownership;
-}
-
-export interface OpenOptions extends DenseOptions, Pick<CallOptions, 'signal'> {
-  /** Reads the whole file first and compares its checksums. Default false: only the header is read. */
-  verify?: boolean;
 }
 
 export interface StoreOptions {
@@ -79,12 +67,6 @@ export interface CalibrateOptions extends CallOptions {
   seed?: number;
 }
 
-const MOST_DIM = 2 ** 31 - 1;
-
-export function checkedDim(op: string, argument: string, value: unknown): number {
-  return integer(op, argument, value, 1, MOST_DIM);
-}
-
 /** The width of the values of a memory to be made of `patterns`; undefined when it is auto-associative. */
 export function checkedValueDim(
   op: string,
@@ -130,33 +112,3 @@ export function checkedSampling(op: string, options: CalibrateOptions): [number,
     integer(op, 'seed', seed, 0, Number.MAX_SAFE_INTEGER),
   ];
 }
-
-/** The id of the device that the option stands for. */
-export function resolvedDevice(op: string, device: string | undefined): string {
-  return binding.resolveDevice(device === undefined ? 'auto' : text(op, 'device', device));
-}
-
-const RESERVED = 'engram.';
-
-/** The caller's metadata, `name` among them. */
-export function checkedMetadata(op: string, options: DenseOptions): Record<string, string> {
-  const { name, metadata } = options;
-  const result: Record<string, string> = {};
-  if (metadata !== undefined) {
-    if (typeof metadata !== 'object' || metadata === null) {
-      throw badArgument('ERR_ENGRAM_TYPE', op, 'metadata', metadata, 'an object of strings');
-    }
-    for (const [key, value] of Object.entries(metadata)) {
-      if (key.startsWith(RESERVED)) {
-        throw badArgument('ERR_ENGRAM_RANGE', op, 'metadata key', key, `a key that does not begin with '${RESERVED}'`);
-      }
-      if (typeof value !== 'string') {
-        throw badArgument('ERR_ENGRAM_TYPE', op, `metadata.${key}`, value, 'a string');
-      }
-      result[key] = value;
-    }
-  }
-  if (name !== undefined) result.name = text(op, 'name', name);
-  return result;
-}
-

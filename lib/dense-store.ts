@@ -1,15 +1,15 @@
 /** The inside of a DenseMemory: its native handle and what JavaScript knows about it. */
-import {
-  checkedFloats,
-  checkLength,
-  type OwnedRows,
-  rowCount,
-  takeOwnership,
-  type Ownership,
-} from './arrays.js';
+import { checkedFloats, checkLength, type Owned, type Ownership, rowCount, takeOwnership } from './arrays.js';
 import { type Calibration, calibrationOf } from './calibration.js';
 import { badArgument, EngramError } from './errors.js';
 import type { NativeDenseMemory } from './native.js';
+import { NativeHandle } from './native-handle.js';
+
+/** Rows of patterns, and of values where the memory has any. */
+interface Rows {
+  patterns: Float32Array;
+  values: Float32Array | undefined;
+}
 
 /** What a store begins with. */
 export interface StoreParts {
@@ -22,7 +22,7 @@ export interface StoreParts {
   calibration?: Calibration | undefined;
 }
 
-export class DenseStore {
+export class DenseStore extends NativeHandle<NativeDenseMemory> {
   readonly dim: number;
   readonly valueDim: number;
   readonly isHetero: boolean;
@@ -32,27 +32,16 @@ export class DenseStore {
   live: number;
   calibration: Calibration | undefined;
   /** Views of rows that JavaScript may write; undefined where there are none. */
-  views: { patterns: Float32Array; values: Float32Array | undefined } | undefined;
-  #native: NativeDenseMemory | undefined; // undefined once disposed
+  views: Rows | undefined;
 
   constructor({ native, dim, valueDim, count = 0, live = 0, calibration }: StoreParts) {
-    this.#native = native;
+    super(native);
     this.dim = dim;
     this.valueDim = valueDim ?? dim;
     this.isHetero = valueDim !== undefined;
     this.count = count;
     this.live = live;
     this.calibration = calibration;
-  }
-
-  /** The native handle, for `op`; throws when it was disposed. */
-  native(op: string): NativeDenseMemory {
-    if (this.#native !== undefined) return this.#native;
-    throw new EngramError('ERR_ENGRAM_DISPOSED', op, 'the memory was disposed');
-  }
-
-  get nativeBytes(): number {
-    return this.#native?.nativeBytes() ?? 0;
   }
 
   /** Checks and appends rows; keeps views of them when asked to and they stay where they are. */
@@ -64,7 +53,7 @@ export class DenseStore {
   ): { first: number; count: number } {
     const count = rowCount(op, 'patterns', checkedFloats(op, 'patterns', patterns), this.dim);
     this.#checkValues(op, values, count);
-    const rows = takeOwnership(op, ownership, patterns, values);
+    const rows = takeOwnership<Rows>(op, ownership, { patterns, values });
     const first = this.count;
     this.take(op, rows, count);
     // A transferred array has moved; only a shared one is still the caller's.
@@ -73,7 +62,7 @@ export class DenseStore {
   }
 
   /** Puts checked rows into the native memory. */
-  take(op: string, { adopt, patterns, values }: OwnedRows, count: number): void {
+  take(op: string, { adopt, patterns, values }: Owned<Rows>, count: number): void {
     if (count === 0) return;
     const native = this.native(op);
     if (adopt) native.adopt(patterns, values);
@@ -102,9 +91,8 @@ export class DenseStore {
     throw new EngramError('ERR_ENGRAM_TYPE', op, message);
   }
 
-  dispose(): void {
-    this.#native?.dispose();
-    this.#native = undefined;
+  override dispose(): void {
+    super.dispose();
     this.views = undefined;
   }
 

@@ -1,10 +1,11 @@
 /**
- * engram: dense associative memory at hardware speed.
+ * engram: associative memory at hardware speed, of vectors and of measures.
  * @packageDocumentation
  */
 export type { Ownership } from './arrays.js';
 export type { Calibration } from './calibration.js';
 export type { CallOptions, SyncOptions } from './call.js';
+export { type Clouds, cloudsFromImages, type ImageOptions } from './clouds.js';
 export { DenseMemory } from './dense-memory.js';
 export type {
   AllocateOptions,
@@ -12,7 +13,6 @@ export type {
   CalibrateOptions,
   DenseOptions,
   FromOptions,
-  OpenOptions,
   RetrieveOptions,
   SearchOptions,
   StoreOptions,
@@ -20,6 +20,21 @@ export type {
 export type { Retrieval, SearchResult, SparseRows } from './dense-results.js';
 export { configure, type DeviceInfo, devices } from './devices.js';
 export { type ArgumentDetail, EngramError, type EngramErrorCode } from './errors.js';
+export { MeasureMemory } from './measure-memory.js';
+export type {
+  Epsilon,
+  FlowOptions,
+  MeasureEnergyOptions,
+  MeasureFromOptions,
+  MeasureImagesOptions,
+  MeasureOptions,
+  SinkhornDivergenceOptions,
+  SinkhornOptions,
+  TransportOptions,
+} from './measure-options.js';
+export type { Divergence, FlowTrace, MeasureRetrieval } from './measure-results.js';
+export type { MemoryOptions, OpenOptions } from './memory-options.js';
 export { version } from './package.cjs';
 export { type Separation, softmax } from './separation.js';
 export type { Similarity } from './similarity.js';
+export { sinkhornDivergence, sinkhornDivergenceSync } from './sinkhorn-divergence.js';

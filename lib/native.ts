@@ -32,17 +32,26 @@ export type NativeEnergy = [queries: Float32Array, energy: Float32Array, ...sepa
 export type NativeAssociation = [queries: Float32Array, top: number, ...separation: NativeSeparation];
 export type NativeCalibrate = [similarity: number, sample: number, recall: number, seed: number];
 
-/** dim, valueDim (0: auto-associative), count, live, mappedBytes. */
-export type NativeFacts = [dim: number, valueDim: number, count: number, live: number, mappedBytes: number];
-export type NativeOpened = [facts: NativeFacts, metadata: string[], calibration: number[] | undefined];
+/** What every memory has. `Facts`: what is told of an opened one. */
+export interface NativeMemory<Facts extends unknown[] = unknown[]> {
+  nativeBytes(): number;
+  dispose(): void;
+  open(path: string, verify: boolean, settle: NativeSettle, progress: undefined): number;
+  openSync(path: string, verify: boolean): NativeOpened<Facts>;
+  save(path: string, metadata: string[], settle: NativeSettle, progress: NativeProgress | undefined): number;
+  saveSync(path: string, metadata: string[]): void;
+}
+export type NativeOpened<Facts extends unknown[]> = [metadata: string[], ...facts: Facts];
+
+/** dim, valueDim (0: auto-associative), count, live. */
+export type NativeDenseCounts = [dim: number, valueDim: number, count: number, live: number];
+export type NativeDenseFacts = [counts: NativeDenseCounts, calibration: number[] | undefined];
 export type NativeRows = [offsets: Uint32Array, indices: Uint32Array, weights: Float32Array];
 
-export interface NativeDenseMemory {
+export interface NativeDenseMemory extends NativeMemory<NativeDenseFacts> {
   adopt(patterns: Float32Array, values: Float32Array | undefined): void;
   append(patterns: Float32Array, values: Float32Array | undefined): number;
   remove(indices: Float64Array): number;
-  nativeBytes(): number;
-  dispose(): void;
 
   // Asynchronous methods return the call's id, see cancel().
   retrieve(...args: [...NativeRetrieve, ...NativeCall]): number;
@@ -55,11 +64,90 @@ export interface NativeDenseMemory {
   associationSync(...args: [...NativeAssociation, maxThreads: number]): NativeRows;
   calibrate(...args: [...NativeCalibrate, ...NativeCall]): number;
   calibrateSync(...args: [...NativeCalibrate, maxThreads: number]): number[];
+}
 
-  open(path: string, verify: boolean, settle: NativeSettle, progress: undefined): number;
-  openSync(path: string, verify: boolean): NativeOpened;
-  save(path: string, metadata: string[], settle: NativeSettle, progress: NativeProgress | undefined): number;
-  saveSync(path: string, metadata: string[]): void;
+/** Clouds with offsets always given; weights default to uniform. */
+export type NativeClouds = [points: Float32Array, weights: Float32Array | undefined, offsets: Uint32Array];
+/** `relative`: epsilon is in units of the mean cost. */
+export type NativeMeasures = [
+  ...clouds: NativeClouds,
+  dim: number,
+  adopt: boolean,
+  epsilon: number,
+  relative: boolean,
+  costScale: number,
+  logPrior: Float32Array | undefined,
+];
+export type NativeMeasureFacts = [count: number, dim: number, points: number, epsilon: number, costScale: number];
+export type NativeSolve = [
+  tolerance: number,
+  maxIterations: number,
+  solver: number,
+  precision: number,
+  strict: boolean,
+];
+export type NativeDivergence = [
+  ...queries: NativeClouds,
+  values: Float64Array,
+  errorBound: Float64Array,
+  iterations: Uint32Array,
+  residual: Float32Array,
+  converged: Uint8Array,
+  ...solve: NativeSolve,
+];
+export type NativeMeasureEnergy = [
+  ...queries: NativeClouds,
+  energy: Float64Array,
+  beta: number,
+  ...solve: NativeSolve,
+];
+/** stepPoints and stepWeights are both 0 for sizes found by backtracking. */
+export type NativeFlow = [
+  ...queries: NativeClouds,
+  ...solve: NativeSolve,
+  beta: number,
+  steps: number,
+  stepPoints: number,
+  stepWeights: number,
+  flowTolerance: number,
+  prune: number,
+  snap: boolean,
+  trace: boolean,
+];
+export type NativeTrace = [
+  energy: Float64Array,
+  gradient: Float64Array,
+  stepPoints: Float64Array,
+  stepWeights: Float64Array,
+  nearest: Uint32Array,
+  evaluated: Uint32Array,
+  points: Float32Array,
+  weights: Float32Array,
+];
+export type NativeRetrieval = [
+  points: Float32Array,
+  weights: Float32Array,
+  offsets: Uint32Array,
+  index: Uint32Array,
+  divergence: Float64Array,
+  energy: Float64Array,
+  gibbs: Float64Array,
+  steps: Uint32Array,
+  converged: Uint8Array,
+  traces: NativeTrace[],
+  work: [pairsEvaluated: number, pairsPruned: number, iterations: number],
+];
+
+export interface NativeMeasureMemory extends NativeMemory<[]> {
+  facts(): NativeMeasureFacts;
+  cloud(index: number): [points: Float32Array, weights: Float64Array];
+
+  divergence(...args: [...NativeDivergence, ...NativeCall]): number;
+  divergenceSync(...args: [...NativeDivergence, maxThreads: number]): void;
+  energy(...args: [...NativeMeasureEnergy, ...NativeCall]): number;
+  energySync(...args: [...NativeMeasureEnergy, maxThreads: number]): void;
+  retrieve(...args: [...NativeFlow, ...NativeCall]): number;
+  retrieveSync(...args: [...NativeFlow, maxThreads: number]): NativeRetrieval;
 }
 
 export type NativeDevice = [
@@ -73,6 +161,7 @@ export type NativeDevice = [
 
 export interface NativeBinding {
   DenseMemory: new (dim?: number, valueDim?: number) => NativeDenseMemory;
+  MeasureMemory: new (...args: NativeMeasures | []) => NativeMeasureMemory;
   cancel(id: number): void;
   devices(): NativeDevice[];
   resolveDevice(name: string): string;

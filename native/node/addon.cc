@@ -12,6 +12,7 @@
 #include "node/devices.h"
 #include "node/environment.h"
 #include "node/machine_limits.h"
+#include "node/measure_memory.h"
 #include "node/values.h"
 
 namespace engram::node {
@@ -61,6 +62,7 @@ NAPI_MODULE_INIT() {
   engram::node::Environment* environment = engram::node::Environment::create(env);
   if (environment == nullptr) return nullptr;
   engram::node::define_functions(*environment, exports);
-  engram::node::DenseMemory::define(*environment, exports);
+  engram::node::define_dense_memory(*environment, exports);
+  engram::node::define_measure_memory(*environment, exports);
   return exports;
 }

@@ -1,9 +1,4 @@
-// What is asked of a dense memory. Each question is a pair of methods: the synchronous one returns, or
-// throws; the asynchronous one returns the call's id and ends with a call of `settle`.
-//
-// Arguments are positional and plain, because this border is crossed once per request:
-//   ...question..., maxThreads                                       for the synchronous method
-//   ...question..., maxThreads, interactive, settle, progress        for the asynchronous one
+// What is asked of a dense memory, see submit.h.
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -12,38 +7,11 @@
 #include "dense/requests.h"
 #include "node/dense_memory.h"
 #include "node/errors.h"
+#include "node/submit.h"
 #include "node/values.h"
 
 namespace engram::node {
 namespace {
-
-runtime::CallOptions call_options(Arguments& arguments, size_t at) {
-  runtime::CallOptions options;
-  options.max_threads = arguments.integer<unsigned>(at);
-  options.priority = arguments.boolean(at + 1) ? runtime::Priority::kInteractive : runtime::Priority::kBatch;
-  return options;
-}
-
-// Takes the call in and lets `start` (CallOptions, Done) -> Result<Ticket> submit it. `at` is the
-// position of maxThreads. Returns the call's id.
-template <typename Start>
-napi_value submit(Arguments& arguments, size_t at, std::unique_ptr<PendingCall> pending, const Start& start) {
-  runtime::CallOptions options = call_options(arguments, at);
-  if (!arguments.ok()) return nullptr;
-  PendingCall& call = arguments.environment().begin(std::move(pending), arguments[at + 2], arguments[at + 3]);
-  options.on_progress = call.on_progress();
-  Result<std::shared_ptr<dense::Ticket>> ticket = start(std::move(options), call.on_end());
-  if (!ticket.ok()) {
-    arguments.environment().discard(call);
-    return throw_status(arguments.env(), ticket.status());
-  }
-  call.ticket = std::move(ticket).value();
-  return number(arguments.env(), static_cast<double>(call.id));
-}
-
-napi_value undefined_or_throw(napi_env env, const Status& status) {
-  return status.ok() ? undefined(env) : throw_status(env, status);
-}
 
 // beta, similarity, steps, tolerance: four arguments from `at`.
 dense::RetrieveOptions retrieve_options(Arguments& arguments, size_t at) {
@@ -283,7 +251,7 @@ napi_value calibrate_sync(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-std::vector<napi_property_descriptor> dense_request_methods() {
+Methods dense_request_methods() {
   return {method("retrieve", &retrieve),       method("retrieveSync", &retrieve_sync),
           method("search", &search),           method("searchSync", &search_sync),
           method("energy", &energy),           method("energySync", &energy_sync),

@@ -1,4 +1,4 @@
-// What a dense memory holds: adopt, append, remove, facts, dispose.
+// What a dense memory holds: adopt, append, remove.
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -32,7 +32,7 @@ napi_value adopt(napi_env env, napi_callback_info info) {
   if (!rows.values.empty()) arrays.push_back(call.arguments[1]);
   const Status status = call.memory().adopt(rows.patterns.data(), rows.values_or_null(), rows.count,
                                             keep_alive(call.arguments.environment(), arrays));
-  return status.ok() ? undefined(env) : throw_status(env, status);
+  return undefined_or_throw(env, status);
 }
 
 // append(patterns, values | undefined): copies; the index of the first new item.
@@ -60,28 +60,10 @@ napi_value remove(napi_env env, napi_callback_info info) {
                       : throw_status(env, removed.status());
 }
 
-// nativeBytes(): bytes the memory allocated itself; 0 once disposed.
-napi_value native_bytes(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const DenseMemory* handle = DenseMemory::of(arguments);
-  if (handle == nullptr) return nullptr;
-  return number(env, handle->memory() == nullptr ? 0 : static_cast<double>(handle->memory()->native_bytes()));
-}
-
-// dispose(): lets the memory go; calls under way end normally on their own share of it.
-napi_value dispose(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  DenseMemory* handle = DenseMemory::of(arguments);
-  if (handle == nullptr) return nullptr;
-  handle->set_memory(env, nullptr);
-  return undefined(env);
-}
-
 }  // namespace
 
-std::vector<napi_property_descriptor> dense_store_methods() {
-  return {method("adopt", &adopt), method("append", &append), method("remove", &remove),
-          method("nativeBytes", &native_bytes), method("dispose", &dispose)};
+Methods dense_store_methods() {
+  return {method("adopt", &adopt), method("append", &append), method("remove", &remove)};
 }
 
 }  // namespace engram::node

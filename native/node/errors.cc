@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "node/values.h"
+
 namespace engram::node {
 namespace {
 
@@ -28,6 +30,10 @@ napi_value to_error(napi_env env, const Status& status) {
 napi_value throw_status(napi_env env, const Status& status) {
   napi_throw(env, to_error(env, status));
   return nullptr;
+}
+
+napi_value undefined_or_throw(napi_env env, const Status& status) {
+  return status.ok() ? undefined(env) : throw_status(env, status);
 }
 
 void throw_last_napi_error(napi_env env) {

@@ -14,6 +14,9 @@ napi_value to_error(napi_env env, const Status& status);
 // Throws to_error(status) into JavaScript and returns nullptr, which is what a callback then returns.
 napi_value throw_status(napi_env env, const Status& status);
 
+// What a callback without a result returns: undefined, or nullptr with the failure thrown.
+napi_value undefined_or_throw(napi_env env, const Status& status);
+
 // Throws what the last failed Node-API call reported; nothing when an exception is pending already.
 void throw_last_napi_error(napi_env env);
 

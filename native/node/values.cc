@@ -55,12 +55,16 @@ napi_value uint8_array(napi_env env, std::span<const std::byte> elements) {
   return typed_array(env, "Uint8Array", elements.data(), elements.size(), 1);
 }
 
-napi_value uint32_array(napi_env env, const std::vector<uint32_t>& elements) {
+napi_value uint32_array(napi_env env, std::span<const uint32_t> elements) {
   return typed_array(env, "Uint32Array", elements.data(), elements.size(), sizeof(uint32_t));
 }
 
-napi_value float32_array(napi_env env, const std::vector<float>& elements) {
+napi_value float32_array(napi_env env, std::span<const float> elements) {
   return typed_array(env, "Float32Array", elements.data(), elements.size(), sizeof(float));
+}
+
+napi_value float64_array(napi_env env, std::span<const double> elements) {
+  return typed_array(env, "Float64Array", elements.data(), elements.size(), sizeof(double));
 }
 
 napi_value array(napi_env env, const std::vector<napi_value>& values) {

@@ -8,8 +8,12 @@ describe('the package', () => {
     expect(Object.keys(engram).sort()).to.deep.equal([
       'DenseMemory',
       'EngramError',
+      'MeasureMemory',
+      'cloudsFromImages',
       'configure',
       'devices',
+      'sinkhornDivergence',
+      'sinkhornDivergenceSync',
       'softmax',
       'version',
     ]);

@@ -1,0 +1,60 @@
+/** Options that every kind of memory has, and their checks. */
+import { binding } from './binding.js';
+import type { CallOptions } from './call.js';
+import { badArgument } from './errors.js';
+import { boolean, integer, text } from './options.js';
+
+/** Options of every memory. */
+export interface MemoryOptions {
+  /** `'auto'` (default), `'cpu'` or `'cuda:<n>'`. */
+  device?: string;
+  /** Kept as `metadata.name`. */
+  name?: string;
+  /** Saved with the memory. Keys that begin with `engram.` are reserved. */
+  metadata?: Record<string, string>;
+}
+
+/** Options of opening a memory's file. What is given stands in place of what the file says. */
+export interface OpenOptions extends MemoryOptions, Pick<CallOptions, 'signal'> {
+  /** Reads the whole file first and compares its checksums. Default false. */
+  verify?: boolean;
+}
+
+const MOST_DIM = 2 ** 31 - 1;
+
+export function checkedDim(op: string, argument: string, value: unknown): number {
+  return integer(op, argument, value, 1, MOST_DIM);
+}
+
+/** The id of the device that the option stands for. */
+export function resolvedDevice(op: string, device: string | undefined): string {
+  return binding.resolveDevice(device === undefined ? 'auto' : text(op, 'device', device));
+}
+
+export function isVerified(op: string, { verify }: Pick<OpenOptions, 'verify'>): boolean {
+  return verify !== undefined && boolean(op, 'verify', verify);
+}
+
+const RESERVED = 'engram.';
+
+/** The caller's metadata, `name` among them. */
+export function checkedMetadata(op: string, options: MemoryOptions): Record<string, string> {
+  const { name, metadata } = options;
+  const result: Record<string, string> = {};
+  if (metadata !== undefined) {
+    if (typeof metadata !== 'object' || metadata === null) {
+      throw badArgument('ERR_ENGRAM_TYPE', op, 'metadata', metadata, 'an object of strings');
+    }
+    for (const [key, value] of Object.entries(metadata)) {
+      if (key.startsWith(RESERVED)) {
+        throw badArgument('ERR_ENGRAM_RANGE', op, 'metadata key', key, `a key that does not begin with '${RESERVED}'`);
+      }
+      if (typeof value !== 'string') {
+        throw badArgument('ERR_ENGRAM_TYPE', op, `metadata.${key}`, value, 'a string');
+      }
+      result[key] = value;
+    }
+  }
+  if (name !== undefined) result.name = text(op, 'name', name);
+  return result;
+}
