@@ -60,10 +60,12 @@ export interface FlowOptions extends MeasureEnergyOptions {
   /** Most steps of the flow; default 50. */
   steps?: number;
   /**
-   * `'auto'` (default): by backtracking, so that the energy never rises. Numbers, both > 0, are taken exactly as given:
+   * `'auto'` (default): by backtracking, so that the energy never rises. `'bound'`: the points' step is the inverse of a
+   * bound of the divergence's curvature, epsilon / (2k (epsilon + 2k D^2)) with k the cost scale and D the diameter of
+   * the cloud, short and safe; the weights' by backtracking. Numbers, both > 0, are taken exactly as given:
    * x -= points * grad V(x) and a ~ a exp(-weights * V), V the first variation of the energy.
    */
-  stepSize?: 'auto' | { points: number; weights: number };
+  stepSize?: 'auto' | 'bound' | { points: number; weights: number };
   /** A flow ends when the norm of the energy's gradient is below this; default 1e-4, 0: never. */
   flowTolerance?: number;
   /** Change of the Gibbs weights (total variation) that skipping far clouds may make; default 1e-12, 0: none is skipped. */
@@ -128,11 +130,11 @@ export function checkedBeta(op: string, options: MeasureEnergyOptions): number {
   return positive(op, 'beta', options.beta);
 }
 
-/** beta, steps, both step sizes (0 for 'auto'), flowTolerance, prune, snap, trace. */
+/** beta, steps, step rule (0 'auto', 1 'bound', 2 given) and both step sizes, flowTolerance, prune, snap, trace. */
 export function checkedFlow(
   op: string,
   options: FlowOptions,
-): [number, number, number, number, number, number, boolean, boolean] {
+): [number, number, number, number, number, number, number, boolean, boolean] {
   const { steps = 50, flowTolerance = 1e-4, prune = 1e-12, snap = false, trace = false } = options;
   return [
     checkedBeta(op, options),
@@ -145,13 +147,15 @@ export function checkedFlow(
   ];
 }
 
-function checkedStepSize(op: string, stepSize: FlowOptions['stepSize']): [points: number, weights: number] {
-  if (stepSize === undefined || stepSize === 'auto') return [0, 0];
+function checkedStepSize(op: string, stepSize: FlowOptions['stepSize']): [rule: number, points: number, weights: number] {
+  if (stepSize === undefined || stepSize === 'auto') return [0, 0, 0];
+  if (stepSize === 'bound') return [1, 0, 0];
   if (typeof stepSize !== 'object' || stepSize === null) {
     const code = typeof stepSize === 'string' ? 'ERR_ENGRAM_RANGE' : 'ERR_ENGRAM_TYPE';
-    throw badArgument(code, op, 'stepSize', stepSize, "'auto', or { points, weights } with numbers above 0");
+    throw badArgument(code, op, 'stepSize', stepSize, "'auto', 'bound', or { points, weights } with numbers above 0");
   }
   return [
+    2,
     positive(op, 'stepSize.points', stepSize.points),
     positive(op, 'stepSize.weights', stepSize.weights),
   ];

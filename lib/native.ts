@@ -101,12 +101,13 @@ export type NativeMeasureEnergy = [
   beta: number,
   ...solve: NativeSolve,
 ];
-/** stepPoints and stepWeights are both 0 for sizes found by backtracking. */
+/** stepRule: 0 backtracking, 1 bound, 2 the two step sizes as given (else they are 0). */
 export type NativeFlow = [
   ...queries: NativeClouds,
   ...solve: NativeSolve,
   beta: number,
   steps: number,
+  stepRule: number,
   stepPoints: number,
   stepWeights: number,
   flowTolerance: number,

@@ -19,7 +19,7 @@ namespace engram::node {
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 20;
+  static constexpr size_t kMost = 24;
 
   Arguments(napi_env env, napi_callback_info info);
 

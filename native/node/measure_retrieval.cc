@@ -17,9 +17,10 @@ namespace {
 using transport::FlowTrace;
 using transport::RetrievalOutputs;
 
-// retrieve(...queries, ...solve, beta, steps, stepPoints, stepWeights, flowTolerance, prune, snap, trace,
+// retrieve(...queries, ...solve, beta, steps, stepRule, stepPoints, stepWeights, flowTolerance, prune, snap,
+// trace,
 // ...)
-constexpr size_t kArguments = kCloudsArguments + kSolveArguments + 8;
+constexpr size_t kArguments = kCloudsArguments + kSolveArguments + 9;
 
 transport::FlowOptions flow_options(Arguments& arguments) {
   constexpr size_t kAt = kCloudsArguments + kSolveArguments;
@@ -27,12 +28,13 @@ transport::FlowOptions flow_options(Arguments& arguments) {
   options.solve = solve_options(arguments, kCloudsArguments);
   options.beta = arguments.number(kAt);
   options.steps = arguments.integer<uint32_t>(kAt + 1);
-  options.step_points = arguments.number(kAt + 2);
-  options.step_weights = arguments.number(kAt + 3);
-  options.tolerance = arguments.number(kAt + 4);
-  options.prune = arguments.number(kAt + 5);
-  options.snap = arguments.boolean(kAt + 6);
-  options.trace = arguments.boolean(kAt + 7);
+  options.step_rule = arguments.integer<transport::StepRule>(kAt + 2);
+  options.step_points = arguments.number(kAt + 3);
+  options.step_weights = arguments.number(kAt + 4);
+  options.tolerance = arguments.number(kAt + 5);
+  options.prune = arguments.number(kAt + 6);
+  options.snap = arguments.boolean(kAt + 7);
+  options.trace = arguments.boolean(kAt + 8);
   return options;
 }
 

@@ -25,6 +25,32 @@ double oscillation(const State& state, const std::vector<double>& variation) {
   return most - least;
 }
 
+// The diagonal of the bounding box: no two points are further apart.
+double diameter(const State& state, size_t dim) {
+  double square = 0;
+  for (size_t d = 0; d < dim; ++d) {
+    double least = state.points[d];
+    double most = least;
+    for (size_t at = d; at < state.points.size(); at += dim) {
+      least = std::min(least, state.points[at]);
+      most = std::max(most, state.points[at]);
+    }
+    square += (most - least) * (most - least);
+  }
+  return std::sqrt(square);
+}
+
+// The largest norm of the rows.
+double longest(const std::vector<double>& rows, size_t dim) {
+  double most = 0;
+  for (size_t first = 0; first < rows.size(); first += dim) {
+    double square = 0;
+    for (size_t at = first; at < first + dim; ++at) square += rows[at] * rows[at];
+    most = std::max(most, square);
+  }
+  return std::sqrt(most);
+}
+
 State to_state(const Cloud& cloud, size_t dim) {
   return {{cloud.points, cloud.points + cloud.size * dim}, {cloud.weights, cloud.weights + cloud.size}};
 }
@@ -105,9 +131,10 @@ void Flow::judge_step() {
     begun_ = true;
     accept();
     set_out();
-  } else if (fixed() || accepts()) {
+  } else if (options_.step_rule == StepRule::kFixed || accepts()) {
     ++steps_;
     accept();
+    lengthen();
   } else {
     // A promise below the error of the energy cannot be seen to be kept.
     const double promised = step_points_ * found_.gradient_points + step_weights_ * found_.gradient_weights;
@@ -132,24 +159,46 @@ bool Flow::accepts() const {
 // The first step sizes: the curvature of S in the points is about 2 cost_scale, V has the unit of the cost.
 void Flow::set_out() {
   const double range = oscillation(state_, found_.variation);
-  step_points_ = fixed() ? options_.step_points : 1 / (2 * memory_.cost_scale());
-  step_weights_ = fixed() ? options_.step_weights : (range > 0 ? 1 / range : 1);
+  step_points_ = 1 / (2 * memory_.cost_scale());
+  step_weights_ = range > 0 ? 1 / range : 1;
+  if (options_.step_rule == StepRule::kBound) step_points_ = bounded_step();
+  if (options_.step_rule == StepRule::kFixed) {
+    step_points_ = options_.step_points;
+    step_weights_ = options_.step_weights;
+  }
+}
+
+// The step sizes to try after one that was accepted.
+void Flow::lengthen() {
+  if (options_.step_rule == StepRule::kFixed) return;
+  step_weights_ *= kGrowth;
+  step_points_ = options_.step_rule == StepRule::kBound ? bounded_step() : step_points_ * kGrowth;
+}
+
+// No point moves further than the step that would be right for the cloud where it is takes it.
+double Flow::bounded_step() const {
+  const size_t dim = memory_.clouds().dim();
+  const double kappa2 = 2 * memory_.cost_scale();
+  const auto step = [&](double diameter) {
+    return 1 / (kappa2 * (1 + kappa2 * diameter * diameter / memory_.epsilon()));
+  };
+  const double here = diameter(state_, dim);
+  return step(here + 2 * step(here) * longest(found_.gradient, dim));
 }
 
 void Flow::accept() {
   std::swap(state_, trial_);
   std::swap(found_, trial_found_);
   note();
-  if (fixed() || steps_ == 0) return;
-  step_points_ *= kGrowth;
-  step_weights_ *= kGrowth;
 }
 
-// Blames the half of the step that promised more: it was the longer one.
+// Blames the half of the step that promised more: it was the longer one. The bounded step of the points is
+// never to blame.
 void Flow::refuse() {
   const double points = step_points_ * found_.gradient_points;
   const double weights = step_weights_ * found_.gradient_weights;
-  (points > weights ? step_points_ : step_weights_) /= 2;
+  const bool blame_points = points > weights && options_.step_rule != StepRule::kBound;
+  (blame_points ? step_points_ : step_weights_) /= 2;
 }
 
 void Flow::propose() {

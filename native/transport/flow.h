@@ -2,9 +2,11 @@
 //
 // A step moves points and weights at the same time,
 //   x_i <- x_i - eta_x grad V(x_i),   a_i <- a_i exp(-eta_a V_i) / Z
-// (Mustafi & Mukherjee 2026: barycentric transport step, multiplicative simplex reweighting). Step sizes are
-// fixed, or found by backtracking: a step is accepted when the energy falls by a share of what the gradient
-// promises, up to the certified error of the energy, and never when it rises.
+// (Mustafi & Mukherjee 2026: barycentric transport step, multiplicative simplex reweighting). Backtracking
+// accepts a step when the energy falls by a share of what the gradient promises, up to the certified error of
+// the energy, and never when it rises. Where points alone move, the curvature of S in the metric of the
+// weights is at most 2 kappa (1 + 2 kappa D^2 / epsilon), kappa the cost scale and D the diameter of the
+// cloud on its way, and the inverse of it is a step that always lowers the energy (StepRule::kBound).
 #pragma once
 
 #include <cstddef>
@@ -53,11 +55,12 @@ class Flow {
   Status judge();
   void judge_step();
   bool accepts() const;
-  bool fixed() const noexcept { return options_.step_points > 0; }
+  double bounded_step() const;
   void accept();
   void refuse();
   void propose();
   void set_out();
+  void lengthen();
   void stop(bool settled);
   bool snap();
   void note();

@@ -66,12 +66,20 @@ Result<std::shared_ptr<runtime::Ticket>> energy(std::shared_ptr<const MeasureMem
 Status energy_sync(std::shared_ptr<const MeasureMemory> memory, QueryClouds queries, double beta,
                    const SolveOptions& options, double* energy, unsigned max_threads = 0);
 
+// How long the steps of a flow are.
+enum class StepRule : uint8_t {
+  kBacktracking,  // as long as the energy falls
+  kBound,         // points: from a bound of the curvature of S (flow.h), weights: backtracking
+  kFixed,         // as given, whatever the energy does
+};
+
 struct FlowOptions {
   SolveOptions solve;
-  double beta = 1;          // inverse temperature, > 0
-  uint32_t steps = 50;      // most accepted steps, >= 1
-  double step_points = 0;   // fixed step sizes, both > 0: taken as given, without backtracking;
-  double step_weights = 0;  //   both 0: backtracking on the energy
+  double beta = 1;      // inverse temperature, > 0
+  uint32_t steps = 50;  // most accepted steps, >= 1
+  StepRule step_rule = StepRule::kBacktracking;
+  double step_points = 0;  // kFixed: the step sizes, > 0
+  double step_weights = 0;
   double tolerance = 1e-4;  // a flow ends when sqrt(G_x + G_a) < tolerance; >= 0
   double prune = 1e-12;     // allowed change of the Gibbs weights (total variation); 0: nothing is skipped
   bool snap = false;        // return the stored cloud itself where its Gibbs weight leaves no doubt
