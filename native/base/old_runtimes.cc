@@ -21,14 +21,17 @@ extern "C" {
 __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 
 #if defined(__x86_64__)
-// These three got a new version in glibc 2.29, which differs only in how errors reach errno. The addon is
+// These four got a new version in glibc 2.29, which differs only in how errors reach errno. The addon is
 // linked with --wrap, so that its calls come here and go on to the version every glibc has.
+double engram_old_exp(double);
 double engram_old_exp2(double);
 double engram_old_log(double);
 double engram_old_log2(double);
+__asm__(".symver engram_old_exp,exp@GLIBC_2.2.5");
 __asm__(".symver engram_old_exp2,exp2@GLIBC_2.2.5");
 __asm__(".symver engram_old_log,log@GLIBC_2.2.5");
 __asm__(".symver engram_old_log2,log2@GLIBC_2.2.5");
+__attribute__((visibility("hidden"))) double __wrap_exp(double x) { return engram_old_exp(x); }
 __attribute__((visibility("hidden"))) double __wrap_exp2(double x) { return engram_old_exp2(x); }
 __attribute__((visibility("hidden"))) double __wrap_log(double x) { return engram_old_log(x); }
 __attribute__((visibility("hidden"))) double __wrap_log2(double x) { return engram_old_log2(x); }

@@ -8,6 +8,15 @@
 #include "node/submit.h"
 
 namespace engram::node {
+namespace {
+
+// What is wrong with the contents of a cloud begins with its name, "cloud 2".
+Status of_query(const Status& failure) {
+  const bool names_cloud = failure.code() == StatusCode::kNonFinite || failure.code() == StatusCode::kRange;
+  return names_cloud ? Status(failure.code(), "query " + failure.message()) : failure;
+}
+
+}  // namespace
 
 QueryCall::QueryCall(napi_env env, napi_callback_info info) : MeasureCall(env, info) {
   if (!MeasureCall::ok()) return;
@@ -18,7 +27,7 @@ QueryCall::QueryCall(napi_env env, napi_callback_info info) : MeasureCall(env, i
   if (copied.ok()) {
     queries = std::move(copied).value();
   } else {
-    throw_status(env, copied.status());
+    throw_status(env, of_query(copied.status()));
   }
 }
 

@@ -176,7 +176,7 @@ Result<size_t> CrossSolver::iterate(ScalingIterations<T>& iterations, size_t ent
 bool CrossSolver::slow(double residual) {
   if (options_.tolerance == 0 || solution_.iterations < looked_iteration_ + kLookEvery) return false;
   const double iterations = solution_.iterations - looked_iteration_;
-  decay_ = looked_residual_ > 0 ? std::pow(residual / looked_residual_, 1 / iterations) : 0;
+  decay_ = looked_residual_ > 0 ? std::exp2(std::log2(residual / looked_residual_) / iterations) : 0;
   looked_residual_ = residual;
   looked_iteration_ = solution_.iterations;
   const bool rounding = stage_ == Stage::kKernel32 && residual < 1e-5;  // what Float32 products leave
