@@ -17,9 +17,8 @@ namespace {
 using transport::FlowTrace;
 using transport::RetrievalOutputs;
 
-// retrieve(...queries, ...solve, beta, steps, stepRule, stepPoints, stepWeights, flowTolerance, prune, snap,
-// trace,
-// ...)
+// retrieve(...queries, ...solve, beta, steps, stepRule, stepPoints, stepWeights, flowTolerance, prune,
+//          snap, trace, ...)
 constexpr size_t kArguments = kCloudsArguments + kSolveArguments + 9;
 
 transport::FlowOptions flow_options(Arguments& arguments) {

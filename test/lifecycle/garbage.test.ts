@@ -2,7 +2,11 @@
 import { expect } from 'chai';
 import { reportOf } from '../support/child.js';
 
-const FORGETFUL = new URL('./children/forgetful.mjs', import.meta.url);
+/** Ways to forget, of each kind of memory. */
+const WAYS = {
+  'forgetful.mjs': ['forget', 'abandon', 'dispose', 'allocate'],
+  'forgetful-measures.mjs': ['forget', 'abandon', 'dispose', 'share', 'transfer'],
+};
 const MIB = 2 ** 20;
 
 interface Growth {
@@ -20,20 +24,25 @@ interface Growth {
 const PEAK = 200 * MIB;
 const END = 100 * MIB;
 
+const grownBy = (child: string, way: string): Promise<Growth> =>
+  reportOf(new URL(`./children/${child}`, import.meta.url), [way], {}, ['--expose-gc']);
+
 describe('forgotten memories', function () {
   this.timeout(60_000);
 
-  for (const way of ['forget', 'abandon', 'dispose', 'allocate']) {
-    it(`${way}: resident memory stays bounded`, async () => {
-      const { made, peakGrowth, growth } = await reportOf<Growth>(FORGETFUL, [way], {}, ['--expose-gc']);
-      expect(made, 'bytes of all memories').to.be.greaterThan(1000 * MIB);
-      expect(peakGrowth, 'most growth').to.be.lessThan(PEAK);
-      expect(growth, 'growth in the end').to.be.lessThan(END);
+  for (const [child, ways] of Object.entries(WAYS)) {
+    for (const way of ways) {
+      it(`${child} ${way}: resident memory stays bounded`, async () => {
+        const { made, peakGrowth, growth } = await grownBy(child, way);
+        expect(made, 'bytes of all memories').to.be.greaterThan(1000 * MIB);
+        expect(peakGrowth, 'most growth').to.be.lessThan(PEAK);
+        expect(growth, 'growth in the end').to.be.lessThan(END);
+      });
+    }
+
+    it(`${child} results: calls leave nothing behind`, async () => {
+      const { growth } = await grownBy(child, 'results');
+      expect(growth).to.be.lessThan(20 * MIB);
     });
   }
-
-  it('results: calls leave nothing behind', async () => {
-    const { growth } = await reportOf<Growth>(FORGETFUL, ['results'], {}, ['--expose-gc']);
-    expect(growth).to.be.lessThan(20 * MIB);
-  });
 });

@@ -1,8 +1,7 @@
-// Makes many memories and forgets them, and reports how far resident memory grew. Needs --expose-gc.
-import { setImmediate } from 'node:timers/promises';
+// Makes many dense memories and forgets them, see growth.mjs.
 import { DenseMemory, softmax } from 'engram';
+import { reportGrowth } from './growth.mjs';
 
-const ROUNDS = 150;
 const MIB = 2 ** 20;
 const dim = 256;
 const patterns = new Float32Array((8 * MIB) / 4).map((_, i) => (i % 97) / 97);
@@ -43,24 +42,4 @@ const WAYS = {
 };
 const kept = DenseMemory.from(patterns.slice(0, 512 * dim), { dim, ownership: 'copy' });
 
-async function settle() {
-  for (let i = 0; i < 3; ++i) {
-    globalThis.gc();
-    await setImmediate();
-  }
-}
-
-const way = WAYS[process.argv[2]];
-for (let round = 0; round < 10; ++round) await way();
-await settle();
-const before = process.memoryUsage().rss;
-let bytes = 0;
-let peak = before;
-for (let round = 0; round < ROUNDS; ++round) {
-  bytes += await way();
-  if (round % 5 === 4) await settle();
-  peak = Math.max(peak, process.memoryUsage().rss);
-}
-await settle();
-process.send({ made: bytes, peakGrowth: peak - before, growth: process.memoryUsage().rss - before });
-process.disconnect();
+await reportGrowth(WAYS[process.argv[2]]);
