@@ -1,13 +1,6 @@
-"""Peers of the benchmark that live in Python. Reads requests and writes replies, one JSON line each.
+"""Peers for dense memories: retrieval and search. See serve.py for the conversation."""
 
-{"load": {...}, "peers": [names]}  -> {"versions": {name: version}, "absent": {name: reason}}
-{"peer": name, "turn": [batches]}  -> {"seconds": [for each batch]}
-{"peer": name, "answer": batch}    -> {"output": [...]} or {"indices": [...], "scores": [...]}
-"""
-
-import json
-import sys
-import time
+from serve import serve
 
 
 class Numpy:
@@ -59,6 +52,8 @@ class Torch:
     def __init__(self, task):
         import torch
 
+        if task.kind == "retrieve" and not hasattr(torch.nn.functional, "scaled_dot_product_attention"):
+            raise ImportError(f"PyTorch {torch.__version__} has no scaled_dot_product_attention")
         self.torch, self.task, self.version = torch, task, torch.__version__
         torch.set_num_threads(task.threads)
         torch.set_grad_enabled(False)
@@ -88,42 +83,4 @@ class Task:
         self.kind, self.beta, self.steps, self.k, self.threads = kind, beta, steps, k, threads
 
 
-def load(task, names):
-    peers, absent = {}, {}
-    for name in names:
-        try:
-            peers[name] = PEERS[name](task)
-        except ImportError as reason:
-            absent[name] = str(reason)
-    return peers, absent
-
-
-def main():
-    task, peers = None, {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if "load" in request:
-                task = Task(**request["load"])
-                peers, absent = load(task, request["peers"])
-                reply = {"versions": {n: p.version for n, p in peers.items()}, "absent": absent}
-            else:
-                call = getattr(peers[request["peer"]], task.kind)
-                if "turn" in request:
-                    seconds = []
-                    for batch in request["turn"]:
-                        start = time.perf_counter()
-                        call(task.batches[batch])
-                        seconds.append(time.perf_counter() - start)
-                    reply = {"seconds": seconds}
-                elif task.kind == "search":
-                    indices, scores = call(task.batches[request["answer"]])
-                    reply = {"indices": indices.ravel().tolist(), "scores": scores.ravel().tolist()}
-                else:
-                    reply = {"output": call(task.batches[request["answer"]]).ravel().tolist()}
-        except Exception as error:  # reported to the other side, which decides
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
-
-
-main()
+serve(Task, PEERS)

@@ -22,6 +22,23 @@ export function duration(/** @type {number} */ seconds) {
 }
 
 const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
+
+/** A count with a prefix of the SI. */
+function scaled(/** @type {number} */ count) {
+  for (const [unit, prefix] of [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) {
+    if (count >= Number(unit)) return `${(count / Number(unit)).toPrecision(3)} ${prefix}`;
+  }
+  return `${Number(count.toPrecision(3))} `;
+}
+
+/** The least time of the row, and what it comes from where that is more than one product. */
+function floor(/** @type {any} */ { floorSeconds, work }) {
+  if (!floorSeconds) return '';
+  const { operations, exps, bytes } = work;
+  const from = `${scaled(exps)}exp, ${scaled(operations)}FLOP, ${scaled(bytes)}B`;
+  return exps ? `${duration(floorSeconds)}: ${from}` : duration(floorSeconds);
+}
+
 const megabytes = (/** @type {number | undefined} */ bytes) =>
   bytes === undefined ? 'unknown' : `${(bytes / 1e6).toFixed(1)} MB`;
 
@@ -31,6 +48,11 @@ function achieved(/** @type {any} */ result, /** @type {any} */ contestant) {
   if (result.bound === 'call') return '';
   return `${contestant.gflops.toFixed(1)} GFLOP/s  ${percent(contestant.share)}`;
 }
+
+const values = (/** @type {Record<string, number>} */ named) =>
+  Object.entries(named)
+    .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
+    .join(', ');
 
 const verdict = (/** @type {string} */ found, /** @type {string} */ aim, /** @type {boolean} */ met) =>
   `${found} (aim ${aim}: ${met ? 'met' : 'NOT met'})`;
@@ -50,6 +72,7 @@ function verdicts(/** @type {any} */ result) {
     const aim = result.microseconds[name];
     if (aim) all.push(verdict(`${name} ${duration(seconds)}`, `${aim} us`, seconds <= aim / 1e6));
   }
+  if (result.patternsPerSecond) all.push(`${scaled(result.patternsPerSecond)}patterns per second`);
   const held = result.memoryHeld?.engram;
   if (held !== undefined) {
     all.push(verdict(`${megabytes(held)} held`, megabytes(memoryAim), held <= memoryAim));
@@ -79,15 +102,20 @@ export function rowText(/** @type {any} */ result) {
   return [
     `${result.id}: ${result.title}`,
     `  limits: ${limits.fmaGflops.toFixed(0)} GFLOP/s, ${limits.readGbps.toFixed(1)} GB/s` +
-      (result.floorSeconds ? `; floor ${duration(result.floorSeconds)}` : '') +
-      `; beta ${result.beta.toPrecision(3)}` +
-      (result.facts?.meanSteps ? `; mean steps ${result.facts.meanSteps.toFixed(2)}` : ''),
+      (result.floorSeconds ? `; floor ${floor(result)}` : '') +
+      `; ${values({ ...result.parameters, ...result.facts })}`,
     ...lines,
     ...absent,
     ...(held.length ? [`  held beyond inputs and outputs: ${held.join(', ')}`] : []),
     ...(verdicts(result).length ? [`  => ${verdicts(result).join('; ')}`] : []),
     '',
   ].join('\n');
+}
+
+/** Versions of the peers in Python, of whatever row they took part in; variants of one have its name first. */
+function versionsOf(/** @type {any[]} */ results) {
+  const versions = Object.entries(Object.assign({}, ...results.map((result) => result.versions)));
+  return [...new Set(versions.map(([name, version]) => `${name.split('-')[0]} ${version}`))];
 }
 
 /** All rows, one line each. */
@@ -115,6 +143,7 @@ export function markdown(/** @type {any} */ machine, /** @type {any[]} */ result
       return `| ${[
         result.title,
         duration(ours.seconds),
+        floor(result),
         achieved(result, ours),
         ratios.join('; '),
         held === undefined ? '' : megabytes(held),
@@ -122,10 +151,10 @@ export function markdown(/** @type {any} */ machine, /** @type {any[]} */ result
     });
   return [
     `${machine.processor}, ${machine.threads} threads, ${machine.instructionSet}; Node ${machine.node}, ` +
-      `${peers.join(', ')}; ${machine.date.slice(0, 10)}.`,
+      `${[...peers, ...versionsOf(results)].join(', ')}; ${machine.date.slice(0, 10)}.`,
     '',
-    '| row | engram | of the limit | others (time / engram\'s time) | held |',
-    '| --- | --- | --- | --- | --- |',
+    '| row | engram | floor | of the limit | others (time / engram\'s time) | held |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...lines,
     '',
   ].join('\n');

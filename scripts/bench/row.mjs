@@ -4,27 +4,44 @@
 // @ts-check
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { configure } from './engram.mjs';
 import { compareAnswers } from './answers.mjs';
-import { callContestants, concurrencyContestants } from './contestants/calls.mjs';
-import { createMemory, engramContestants } from './contestants/engram.mjs';
-import { javascript } from './contestants/javascript.mjs';
-import { onnxruntime } from './contestants/onnxruntime.mjs';
-import { pythonContestants } from './contestants/python.mjs';
-import { usearch } from './contestants/usearch.mjs';
-import { chooseBeta, fillPatterns, makeQueries } from './data.mjs';
+import { dense, denseContestant } from './dense.mjs';
+import { measures } from './measures.mjs';
 import { memoryHeldBy } from './memory-held.mjs';
 import { rows } from './rows.mjs';
 import { summarise } from './summary.mjs';
 import { measureInTurns } from './timing.mjs';
 
 /**
- * @typedef {import('./contestants/contestant.mjs').Contestant} Contestant
+ * @typedef {import('./rows.mjs').Row} Row
+ * @typedef {import('./contestants/contestant.mjs').Facts} Facts
  * @typedef {{ id: string, threads: number, turns: number, memoryHeld?: string }} Order
  */
 
-const inNode = { onnxruntime, usearch, javascript };
-const inPython = ['numpy', 'faiss', 'torch'];
+/**
+ * A row ready to be measured.
+ * @typedef {object} Setting
+ * @property {import('./contestants/contestant.mjs').Contestant[]} contestants engram first
+ * @property {Record<string, string>} absent peers that are not there, and why
+ * @property {Record<string, string>} versions
+ * @property {() => void} end ends the processes of peers
+ * @property {number} batches how many there are
+ * @property {Record<string, number>} parameters worth reporting
+ * @property {boolean} compared whether the contestants give comparable answers
+ * @property {(facts: Facts) => import('./summary.mjs').Work} work of one call
+ */
+
+/** @typedef {(row: Row, order: Order) => Promise<Setting>} Prepare */
+
+/** @type {Record<Row['kind'], Prepare>} */
+const prepare = {
+  retrieve: dense,
+  search: dense,
+  calls: dense,
+  concurrent: dense,
+  divergence: measures,
+  recall: measures,
+};
 
 /** The internal measurement of the machine's limits; see native/kernels/machine_limits.h. */
 function limitsProbe(/** @type {number} */ threads) {
@@ -38,78 +55,39 @@ function limitsProbe(/** @type {number} */ threads) {
   };
 }
 
-function prepare(/** @type {Order} */ { id, threads }, /** @type {number | undefined} */ fewBatches) {
-  const row = rows.find((candidate) => candidate.id === id);
-  if (!row) throw new Error(`no row ${id}`);
-  configure({ threads });
-  const memory = createMemory(row.memory.count, row.memory.dim);
-  const patterns = memory.patterns;
-  fillPatterns(row, patterns);
-  const batches = makeQueries(row, patterns, fewBatches ?? (row.queries === 1 ? 512 : 16));
-  const beta = chooseBeta(row, patterns, batches[0] ?? new Float32Array());
-  return { memory, task: { row, patterns, batches, beta, threads } };
-}
-
-/**
- * @param {import('./contestants/contestant.mjs').Task} task
- * @param {import('./engram.mjs').DenseMemory} memory
- */
-async function gather(task, memory) {
-  const { row } = task;
-  if (row.kind === 'calls') return { ...(await callContestants(task, memory)), versions: {}, end: () => {} };
-  if (row.kind === 'concurrent') {
-    return { contestants: concurrencyContestants(task, memory), absent: {}, versions: {}, end: () => {} };
-  }
-  const contestants = engramContestants(task, memory);
-  /** @type {Record<string, string>} */
-  const absent = {};
-  for (const [name, create] of Object.entries(inNode)) {
-    if (!row.peers.includes(name)) continue;
-    try {
-      contestants.push(await create(task));
-    } catch (error) {
-      absent[name] = error instanceof Error ? error.message : String(error);
-    }
-  }
-  const python = await pythonContestants(task, row.peers.filter((peer) => inPython.includes(peer)));
-  return {
-    contestants: [...contestants, ...python.contestants],
-    absent: { ...absent, ...python.absent },
-    versions: python.versions,
-    end: python.end,
-  };
-}
-
-async function measureRow(/** @type {Order} */ order) {
-  const { memory, task } = prepare(order, order.id.startsWith('concurrent') ? order.turns : undefined);
-  const { contestants, absent, versions, end } = await gather(task, memory);
+async function measureRow(/** @type {Row} */ row, /** @type {Order} */ order) {
+  const setting = await prepare[row.kind](row, order);
+  const { contestants, absent, versions, parameters } = setting;
   try {
-    const compared = task.row.kind === 'retrieve' || task.row.kind === 'search';
-    const differences = compared ? await compareAnswers(contestants) : {};
-    const facts = contestants[0]?.facts?.();
+    const differences = setting.compared ? await compareAnswers(contestants, row.agreement) : {};
+    const facts = (await contestants[0]?.facts?.()) ?? {};
     const { limits, timings } = await measureInTurns(contestants, {
       turns: order.turns,
-      batches: task.batches.length,
+      batches: setting.batches,
       limits: limitsProbe(order.threads),
     });
     const notes = Object.fromEntries(contestants.flatMap(({ name, note }) => (note ? [[name, note]] : [])));
-    const summary = summarise(task.row, timings, limits);
-    return { ...summary, beta: task.beta, differences, facts, absent, versions, notes };
+    const summary = summarise(row, setting.work(facts), timings, limits);
+    return { ...summary, parameters, differences, facts, absent, versions, notes };
   } finally {
-    end();
+    setting.end();
   }
 }
 
-async function measureMemory(/** @type {Order} */ order) {
-  const { memory, task } = prepare(order, 4);
-  const contestant =
-    order.memoryHeld === 'engram' ? engramContestants(task, memory)[0] : await onnxruntime(task);
+async function measureMemory(/** @type {Row} */ row, /** @type {Order} */ order) {
+  const contestant = await denseContestant(row, order);
   return contestant && memoryHeldBy(contestant);
+}
+
+function measure(/** @type {Order} */ order) {
+  const row = rows.find(({ id }) => id === order.id);
+  if (!row) throw new Error(`no row ${order.id}`);
+  return order.memoryHeld ? measureMemory(row, order) : measureRow(row, order);
 }
 
 process.once('message', async (/** @type {Order} */ order) => {
   try {
-    process.send?.({ result: await (order.memoryHeld ? measureMemory(order) : measureRow(order)) });
+    process.send?.({ result: await measure(order) });
   } catch (error) {
     process.send?.({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }

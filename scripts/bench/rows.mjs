@@ -2,22 +2,28 @@
 //
 // @ts-check
 
+import { measureRows } from './measure-rows.mjs';
+
 /**
  * @typedef {object} Row
  * @property {string} id
  * @property {string} title
- * @property {'retrieve' | 'search' | 'calls' | 'concurrent'} kind
- * @property {{ source: 'random' | 'fashion-mnist', count: number, dim: number }} memory
+ * @property {'retrieve' | 'search' | 'calls' | 'concurrent' | 'divergence' | 'recall'} kind
+ * @property {{ source: 'random' | 'fashion-mnist' | 'clouds', count: number, dim: number, points?: number }} memory
+ *   points: of each cloud
  * @property {number} queries in a batch
  * @property {'flat' | 'sharp'} [sharpness] of a softmax. Flat: beta is 1 / (standard deviation of the
  *   scores), so that every item counts and no work can be skipped. Sharp: 20 times that, one item
  *   takes nearly all of the weight, and queries are damaged stored items.
  * @property {number} [steps] updates of a retrieval
- * @property {number} [tolerance] at which a query counts as converged
+ * @property {number} [tolerance] at which a query counts as converged; of divergences: L1 residual of a marginal
+ * @property {number} [iterations] of divergences, instead of a tolerance
+ * @property {number} [epsilon] of transport, in units of the mean cost of the memory
  * @property {number} [k] of a search
  * @property {'read' | 'fma' | 'cache' | 'call'} bound what limits the work: reading memory, arithmetic,
  *   arithmetic on a memory that lives in cache, or the cost of a call
  * @property {string[]} peers measured side by side, where they are installed
+ * @property {import('./answers.mjs').Agreement} [agreement] of answers that is asked for
  * @property {Record<string, number>} aims of ratios to peers (time of the peer / time of engram)
  * @property {Record<string, number>} [microseconds] aimed at, of a contestant's call
  * @property {number} [share] aimed at: of the limit of the machine
@@ -209,17 +215,6 @@ export const rows = [
     peers: [],
     aims: { 'one by one': 15 },
   },
+
+  ...measureRows,
 ];
-
-/** Multiplications and additions of the row's work, by the direct method; 0 where calls are measured. */
-export function operations(/** @type {Row} */ row) {
-  const product = 2 * row.queries * row.memory.count * row.memory.dim;
-  if (row.kind === 'search') return product;
-  return row.kind === 'calls' ? 0 : 2 * product * (row.steps ?? 1);
-}
-
-/** Bytes of the memory, read once for each update; 0 where the memory stays in cache. */
-export function bytesRead(/** @type {Row} */ row) {
-  if (row.bound === 'cache' || row.bound === 'call') return 0;
-  return 4 * row.memory.count * row.memory.dim * (row.steps ?? 1);
-}

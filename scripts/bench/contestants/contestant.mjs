@@ -3,6 +3,7 @@
 // @ts-check
 
 /**
+ * Of a row about a dense memory.
  * @typedef {object} Task
  * @property {import('../rows.mjs').Row} row
  * @property {Float32Array} patterns count x dim
@@ -11,7 +12,9 @@
  * @property {number} threads
  */
 
-/** @typedef {{ output: Float32Array } | { indices: ArrayLike<number>, scores: Float32Array }} Answer */
+/** Numbers worth telling about the calls, by what they count. @typedef {Record<string, number>} Facts */
+
+/** @typedef {{ output: Float32Array | Float64Array } | { indices: ArrayLike<number>, scores: Float32Array }} Answer */
 
 /**
  * @typedef {object} Contestant
@@ -21,7 +24,7 @@
  * @property {(batch: number) => Promise<Answer>} answer of a batch, for the comparison of answers
  * @property {boolean} [slow] measured fewer times
  * @property {string} [note]
- * @property {() => Record<string, number>} [facts] about the last call
+ * @property {() => Facts | Promise<Facts>} [facts]
  */
 
 /**

@@ -43,7 +43,7 @@ function retrieval({ row, batches, beta, threads }, memory, { energy = false, sy
       steps = (await call(batch)).steps;
       return { output: out.slice() };
     },
-    facts: () => ({ meanSteps: steps ? steps.reduce((sum, s) => sum + s, 0) / steps.length : 0 }),
+    facts: () => ({ 'mean steps': steps ? steps.reduce((sum, s) => sum + s, 0) / steps.length : 0 }),
   };
 }
 
