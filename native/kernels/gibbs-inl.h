@@ -91,49 +91,85 @@ class RowConstants {
   double sums_[kHeld];
 };
 
-// One row, or a few, of squared distances: lanes over columns, kV vectors at a time.
-template <size_t kV>
-HWY_INLINE void cost_columns(size_t dim, size_t stride, const double* x, const double* y, double scale,
-                             double* cost, V64& least, V64& most) {
-  const D64 d;
-  V64 sum[kV];
-  HWY_UNROLL(8)
-  for (size_t v = 0; v < kV; ++v) sum[v] = hn::Zero(d);
-  for (size_t k = 0; k < dim; ++k) {
-    const V64 at = hn::Set(d, x[k]);
-    HWY_UNROLL(8)
-    for (size_t v = 0; v < kV; ++v) {
-      const V64 difference = hn::Sub(at, hn::LoadU(d, y + k * stride + v * kLanes64));
-      sum[v] = hn::MulAdd(difference, difference, sum[v]);
-    }
-  }
-  const V64 factor = hn::Set(d, scale);
-  HWY_UNROLL(8)
-  for (size_t v = 0; v < kV; ++v) {
-    const V64 c = hn::Mul(sum[v], factor);
-    hn::StoreU(c, d, cost + v * kLanes64);
-    least = hn::Min(least, c);
-    most = hn::Max(most, c);
+// Calls work.rows<kR>(first) for all rows, kGibbsRows at a time.
+template <typename Work>
+HWY_INLINE void for_row_groups(size_t first, size_t end, const Work& work) {
+  size_t i = first;
+  for (; i + kGibbsRows <= end; i += kGibbsRows) work.template rows<kGibbsRows>(i);
+  switch (end - i) {
+    case 1: work.template rows<1>(i); break;
+    case 2: work.template rows<2>(i); break;
+    case 3: work.template rows<3>(i); break;
+    default: break;
   }
 }
 
+struct CostRows {
+  size_t dim;
+  size_t stride;
+  const double* x;
+  const double* y;
+  double scale;
+  double* cost;
+  double* spread;
+
+  // kR rows, kV vectors of columns from column j: every difference is of numbers in registers.
+  template <size_t kR, size_t kV>
+  HWY_INLINE void tile(size_t i, size_t j, V64 (&least)[kR], V64 (&most)[kR]) const {
+    const D64 d;
+    V64 sum[kR][kV];
+    HWY_UNROLL(4)
+    for (size_t r = 0; r < kR; ++r) {
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) sum[r][v] = hn::Zero(d);
+    }
+    for (size_t k = 0; k < dim; ++k) {
+      V64 at[kV];
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) at[v] = hn::LoadU(d, y + k * stride + j + v * kLanes64);
+      HWY_UNROLL(4)
+      for (size_t r = 0; r < kR; ++r) {
+        const V64 own = hn::Set(d, x[(i + r) * dim + k]);
+        HWY_UNROLL(2)
+        for (size_t v = 0; v < kV; ++v) {
+          const V64 difference = hn::Sub(own, at[v]);
+          sum[r][v] = hn::MulAdd(difference, difference, sum[r][v]);
+        }
+      }
+    }
+    const V64 factor = hn::Set(d, scale);
+    HWY_UNROLL(4)
+    for (size_t r = 0; r < kR; ++r) {
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) {
+        const V64 c = hn::Mul(sum[r][v], factor);
+        hn::StoreU(c, d, cost + (i + r) * stride + j + v * kLanes64);
+        least[r] = hn::Min(least[r], c);
+        most[r] = hn::Max(most[r], c);
+      }
+    }
+  }
+
+  template <size_t kR>
+  HWY_INLINE void rows(size_t i) const {
+    const D64 d;
+    V64 least[kR];
+    V64 most[kR];
+    for (size_t r = 0; r < kR; ++r) {
+      least[r] = hn::Set(d, kInfinity);
+      most[r] = hn::Zero(d);
+    }
+    size_t j = 0;
+    for (; j + 2 * kLanes64 <= stride; j += 2 * kLanes64) tile<kR, 2>(i, j, least, most);
+    for (; j < stride; j += kLanes64) tile<kR, 1>(i, j, least, most);
+    for (size_t r = 0; r < kR; ++r) *spread = std::max(*spread, max_of(d, most[r]) - min_of(d, least[r]));
+  }
+};
+
 inline double costs(PairShape shape, size_t dim, const double* x, const double* y, double scale,
                     double* cost) {
-  const D64 d;
   double spread = 0;
-  for (size_t i = 0; i < shape.rows; ++i) {
-    V64 least = hn::Set(d, kInfinity);
-    V64 most = hn::Zero(d);
-    double* row = cost + i * shape.stride;
-    size_t j = 0;
-    for (; j + 4 * kLanes64 <= shape.stride; j += 4 * kLanes64) {
-      cost_columns<4>(dim, shape.stride, x + i * dim, y + j, scale, row + j, least, most);
-    }
-    for (; j < shape.stride; j += kLanes64) {
-      cost_columns<1>(dim, shape.stride, x + i * dim, y + j, scale, row + j, least, most);
-    }
-    spread = std::max(spread, max_of(d, most) - min_of(d, least));
-  }
+  for_row_groups(0, shape.rows, CostRows{dim, shape.stride, x, y, scale, cost, &spread});
   return spread;
 }
 
@@ -281,19 +317,6 @@ HWY_INLINE void add_rows(size_t stride, const T* HWY_RESTRICT kernel, const T* w
       total = hn::MulAdd(factor[r], hn::LoadU(d, kernel + r * stride + j), total);
     }
     hn::StoreU(total, d, sum + j);
-  }
-}
-
-// Calls work.rows<kR>(first) for all rows, kGibbsRows at a time.
-template <typename Work>
-HWY_INLINE void for_row_groups(size_t first, size_t end, const Work& work) {
-  size_t i = first;
-  for (; i + kGibbsRows <= end; i += kGibbsRows) work.template rows<kGibbsRows>(i);
-  switch (end - i) {
-    case 1: work.template rows<1>(i); break;
-    case 2: work.template rows<2>(i); break;
-    case 3: work.template rows<3>(i); break;
-    default: break;
   }
 }
 

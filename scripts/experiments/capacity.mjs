@@ -69,16 +69,22 @@ async function ratesOf(dim, jitter, seed, { most, queries, steps }) {
   return rates;
 }
 
-/** @param {typeof sizes.full} sizes */
+/**
+ * Capacities for every jitter and dimension, up to the dimension where even the largest memory succeeds.
+ * @param {typeof sizes.full} sizes
+ */
 async function measure(sizes) {
   const points = [];
   for (const jitter of sizes.jitters) {
     for (const dim of sizes.dims) {
+      const found = [];
       for (const seed of sizes.seeds) {
         const rates = await ratesOf(dim, jitter, seed, sizes);
-        const last = rates[rates.length - 1];
-        points.push({ dim, jitter, seed, capacity: largestAt(rates, RECOVERY), reached: last.rate >= RECOVERY });
+        const reached = rates[rates.length - 1].rate >= RECOVERY;
+        found.push({ dim, jitter, seed, capacity: largestAt(rates, RECOVERY), reached });
       }
+      points.push(...found);
+      if (found.every(({ reached }) => reached)) break;
     }
   }
   return points;
@@ -93,12 +99,13 @@ async function measure(sizes) {
  */
 function summaries(points, { dims, jitters }) {
   return jitters.flatMap((jitter) =>
-    dims.map((dim) => {
+    dims.flatMap((dim) => {
       const found = points.filter((point) => point.dim === dim && point.jitter === jitter);
+      if (found.length === 0) return [];
       const capacities = found.map(({ capacity }) => capacity);
       const reached = found.some((point) => point.reached);
       const [low, high] = [Math.min(...capacities), Math.max(...capacities)];
-      return { dim, jitter, low, middle: median(capacities), high, reached };
+      return [{ dim, jitter, low, middle: median(capacities), high, reached }];
     }),
   );
 }

@@ -3,7 +3,14 @@ import { centred, SIDE } from './fashion.mjs';
 
 /**
  * @typedef {import('./clouds.mjs').Cloud} Cloud
- * @typedef {{ name: string, stages: { step: number, cloud: Cloud }[], stored: Cloud, dense: Cloud }} Row
+ *
+ * One cue: its flow, whether that named the right picture, what was stored, and the same of the dense memory.
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {{ step: number, cloud: Cloud }[]} stages
+ * @property {boolean} isRight
+ * @property {Cloud} stored
+ * @property {{ cloud: Cloud, isRight: boolean }} dense
  */
 
 /** Half the width of what is shown: the picture, and a margin for atoms that were moved out of it. */
@@ -38,18 +45,23 @@ function picture(cloud, title) {
   };
 }
 
-/** The figure as a Vega-Lite specification. @param {Row[]} rows */
+const verdict = (/** @type {boolean} */ isRight) => (isRight ? 'right' : 'another picture');
+
+/**
+ * The figure as a Vega-Lite specification.
+ * @param {Row[]} rows
+ */
 export function stagesFigure(rows) {
   return {
-    vconcat: rows.map(({ name, stages, stored, dense }) => ({
+    vconcat: rows.map(({ name, stages, isRight, stored, dense }) => ({
       title: { text: name, fontSize: 12 },
       hconcat: [
         ...stages.map(({ step, cloud }, at) => {
-          const title = at === 0 ? 'cue' : at === stages.length - 1 ? `recalled, step ${step}` : `step ${step}`;
-          return picture(cloud, title);
+          if (at === 0) return picture(cloud, 'cue');
+          return picture(cloud, at === stages.length - 1 ? `step ${step}: ${verdict(isRight)}` : `step ${step}`);
         }),
         picture(stored, 'stored'),
-        picture(dense, 'dense, pixels'),
+        picture(dense.cloud, `dense: ${verdict(dense.isRight)}`),
       ],
     })),
   };

@@ -15,6 +15,7 @@ import {
   THRESHOLD,
 } from './fashion.mjs';
 import { stagesFigure } from './image-stages.mjs';
+import { judge } from './recall.mjs';
 import { mean, median } from './statistics.mjs';
 import { markdownTable, share, short } from './tables.mjs';
 
@@ -49,7 +50,7 @@ const DAMAGES = [
 
 /** The damage and the memory of each row of the figure. */
 const EXAMPLES = [
-  { damage: 0, measures: 'measures' },
+  { damage: 0, measures: 'measures, centred' },
   { damage: 2, measures: 'measures' },
   { damage: 3, measures: 'measures, centred' },
 ];
@@ -70,17 +71,6 @@ function scored({ labels }, truth, named, divergences) {
 }
 
 /**
- * The divergence of each cloud to the stored one it ought to be.
- * @param {MeasureMemory} memory
- * @param {Cloud[]} clouds
- * @param {number[]} truth
- */
-async function toTruth(memory, clouds, truth) {
-  const { values } = await memory.divergence(pack(clouds));
-  return truth.map((item, q) => values[q * memory.count + item]);
-}
-
-/**
  * Asks a memory of measures.
  * @param {Measures} measures
  * @param {PictureSet} set
@@ -91,8 +81,12 @@ async function toTruth(memory, clouds, truth) {
 async function askMeasures({ memory, prepare }, set, clouds, truth, { steps, beta }) {
   const cues = clouds.map(prepare);
   const { index, clouds: recalled } = await memory.retrieve(pack(cues), { beta, steps });
-  const results = await toTruth(memory, unpack(recalled, 2), truth);
-  return { ...scored(set, truth, index, results), cue: median(await toTruth(memory, cues, truth)) };
+  const { divergence } = await judge(memory, unpack(recalled, 2), truth);
+  const before = await judge(memory, cues, truth);
+  return {
+    ...scored(set, truth, index, divergence),
+    cue: { picture: mean(before.right), divergence: median(before.divergence) },
+  };
 }
 
 /**
@@ -108,8 +102,8 @@ async function askDense(dense, { memory, prepare }, set, spots, truth, { denseSt
   const { patterns } = await dense.retrieve(concatenate(spots.map(pictureFrom)), { steps: denseSteps });
   const { indices } = await dense.search(patterns, { k: 1 });
   const clouds = truth.map((_, q) => cloudOf(spotsOf(pictureOf(patterns, q))));
-  const results = await toTruth(memory, clouds.map(prepare), truth);
-  return { ...scored(set, truth, indices, results), clouds };
+  const { divergence } = await judge(memory, clouds.map(prepare), truth);
+  return { ...scored(set, truth, indices, divergence), clouds, indices };
 }
 
 /**
@@ -119,17 +113,18 @@ async function askDense(dense, { memory, prepare }, set, spots, truth, { denseSt
  * @param {Sizes} sizes
  */
 async function stagesOf({ memory, prepare }, cloud, { steps, beta, shown }) {
-  const { trace } = await memory.retrieve(pack([prepare(cloud)]), { beta, steps, trace: true });
+  const { trace = [], index } = await memory.retrieve(pack([prepare(cloud)]), { beta, steps, trace: true });
   const { points, weights } = trace[0];
   const n = cloud.weights.length;
   const last = weights.length / n - 1;
-  return [0, ...shown.filter((step) => step < last), last].map((step) => ({
+  const stages = [0, ...shown.filter((step) => step < last), last].map((step) => ({
     step,
     cloud: {
       points: points.subarray(2 * n * step, 2 * n * (step + 1)),
       weights: weights.subarray(n * step, n * (step + 1)),
     },
   }));
+  return { stages, named: index[0] };
 }
 
 /**
@@ -148,7 +143,7 @@ async function measureDamage({ set, dense, kinds }, damage, sizes) {
   for (const [kind, measures] of Object.entries(kinds)) {
     asked[kind] = await askMeasures(measures, set, clouds, truth, sizes);
   }
-  return { spots, clouds, asked, dense: await askDense(dense, kinds.measures, set, spots, truth, sizes) };
+  return { clouds, asked, dense: await askDense(dense, kinds.measures, set, spots, truth, sizes) };
 }
 
 /** @typedef {Awaited<ReturnType<typeof measureDamage>>} Outcome */
@@ -161,10 +156,17 @@ function table(outcomes) {
     short(divergence),
   ];
   const rows = outcomes.flatMap(({ asked, dense }, i) => [
-    ...Object.entries(asked).map(([kind, result]) => [DAMAGES[i].name, kind, ...cells(result), short(result.cue)]),
-    [DAMAGES[i].name, 'dense, pixels', ...cells(dense), short(asked.measures.cue)],
+    ...Object.entries(asked).map(([kind, { cue, ...result }]) => [
+      DAMAGES[i].name,
+      kind,
+      ...cells(result),
+      short(cue.divergence),
+      share(cue.picture),
+    ]),
+    [DAMAGES[i].name, 'dense, pixels', ...cells(dense), '', ''],
   ]);
-  return markdownTable(['cue', 'memory', 'right picture', 'right class', 'S of the result', 'S of the cue'], rows);
+  const results = ['right picture', 'right class', 'S of the result'];
+  return markdownTable(['cue', 'memory', ...results, 'S of the cue', 'right picture nearest to the cue'], rows);
 }
 
 /**
@@ -175,15 +177,17 @@ function table(outcomes) {
  * @param {Sizes} sizes
  */
 async function figure(kinds, set, outcomes, sizes) {
+  const item = 0; // the one that the first cues were made of
   const rows = [];
   for (const { damage, measures } of EXAMPLES) {
     const { clouds, dense } = outcomes[damage];
-    const stored = cloudOf(spotsOf(pictureOf(set.pictures, 0)));
+    const { stages, named } = await stagesOf(kinds[measures], clouds[0], sizes);
     rows.push({
       name: `${DAMAGES[damage].name} (${measures})`,
-      stages: await stagesOf(kinds[measures], clouds[0], sizes),
-      stored,
-      dense: dense.clouds[0],
+      stages,
+      isRight: named === item,
+      stored: cloudOf(spotsOf(pictureOf(set.pictures, item))),
+      dense: { cloud: dense.clouds[0], isRight: dense.indices[0] === item },
     });
   }
   return stagesFigure(rows);

@@ -70,10 +70,12 @@ function panel({ stored, cue, recalled, moves }) {
 export async function run({ name, seed, queries, steps }) {
   const problem = problemOf(caseNamed(name).setup, { seed, queries, steps });
   const { stored, cues, truth, beta, dim } = problem;
-  const retrieval = await withMemory(problem, (memory) => memory.retrieve(pack(cues), { beta, steps, trace: true }));
-  const recalled = unpack(retrieval.clouds, dim);
+  const { clouds, trace = [] } = await withMemory(problem, (memory) =>
+    memory.retrieve(pack(cues), { beta, steps, trace: true }),
+  );
+  const recalled = unpack(clouds, dim);
   const flows = cues.map((cue, q) => {
-    const { points } = retrieval.trace[q];
+    const { points } = trace[q];
     const width = cue.points.length;
     const moves = Array.from({ length: points.length / width }, (_, t) => points.subarray(t * width, (t + 1) * width));
     return { stored: stored[truth[q]], cue, recalled: recalled[q], moves };

@@ -61,15 +61,16 @@ export async function judge(memory, clouds, truth) {
 export function compare(problem, methods = ['SHK', 'H_vec', 'H_pt']) {
   const { stored, cues, truth, dim } = problem;
   return withMemory(problem, async (memory) => {
-    const retrieval = await memory.retrieve(pack(cues), { beta: problem.beta, steps: problem.steps, trace: true });
+    const { beta, steps } = problem;
+    const { clouds, trace = [] } = await memory.retrieve(pack(cues), { beta, steps, trace: true });
     const results = {
-      SHK: () => unpack(retrieval.clouds, dim),
+      SHK: () => unpack(clouds, dim),
       H_vec: () => recallVectors(stored, cues, problem),
       H_pt: () => recallPoints(stored, cues, problem),
     };
     /** @type {Record<string, Judgement>} */
     const judged = { cue: await judge(memory, cues, truth) };
     for (const method of methods) judged[method] = await judge(memory, await results[method](), truth);
-    return { judged, energies: retrieval.trace.map(({ energy }) => [...energy]) };
+    return { judged, energies: trace.map(({ energy }) => [...energy]) };
   });
 }

@@ -9,7 +9,7 @@ export const title = 'recovery';
 
 export const sizes = {
   full: {
-    seeds: [1, 2, 3],
+    seeds: [1, 2, 3, 4, 5],
     queries: 40,
     steps: 40,
     jitter: [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],
@@ -58,7 +58,7 @@ async function measure(sizes) {
     for (const value of sizes[/** @type {'jitter' | 'count' | 'dim'} */ (parameter)]) {
       for (const seed of sizes.seeds) {
         const { judged } = await compare(problemOf(setupOf({ ...BASE, [parameter]: value }), { ...sizes, seed }));
-        for (const method of METHOD_COLOURS.domain) {
+        for (const method of ['cue', ...METHOD_COLOURS.domain]) {
           points.push({ parameter, value, seed, method, ...scores(judged[method], judged.cue) });
         }
       }
@@ -110,9 +110,10 @@ function figure(points) {
     { y: 'right', label: 'right cloud named' },
     { y: 'restored', label: 'measure restored' },
   ];
+  const recalled = points.filter(({ method }) => method !== 'cue');
   return {
     vconcat: rows.map(({ y, label }) => ({
-      hconcat: SWEEPS.map((x) => panel(points.filter(({ parameter }) => parameter === x.parameter), x, y, label)),
+      hconcat: SWEEPS.map((x) => panel(recalled.filter(({ parameter }) => parameter === x.parameter), x, y, label)),
     })),
   };
 }
@@ -123,15 +124,15 @@ function table(points) {
   for (const { parameter } of SWEEPS) {
     const ofSweep = points.filter((point) => point.parameter === parameter);
     for (const value of new Set(ofSweep.map((point) => point.value))) {
-      const cells = METHOD_COLOURS.domain.map((method) => {
-        const found = ofSweep.filter((point) => point.value === value && point.method === method);
-        const of = (/** @type {'right' | 'restored' | 'ratio'} */ key) => mean(found.map((point) => point[key]));
-        return `${share(of('right'))}; ${share(of('restored'))}; ${short(of('ratio'))}`;
-      });
-      rows.push([`${parameter} ${value}`, ...cells]);
+      const of = (/** @type {string} */ method, /** @type {'right' | 'restored' | 'ratio'} */ key) =>
+        mean(ofSweep.filter((point) => point.value === value && point.method === method).map((point) => point[key]));
+      const cells = METHOD_COLOURS.domain.map(
+        (method) => `${share(of(method, 'right'))}; ${share(of(method, 'restored'))}; ${short(of(method, 'ratio'))}`,
+      );
+      rows.push([`${parameter} ${value}`, share(of('cue', 'right')), ...cells]);
     }
   }
-  return markdownTable(['', ...METHOD_COLOURS.domain], rows);
+  return markdownTable(['', 'cue', ...METHOD_COLOURS.domain], rows);
 }
 
 /** @param {typeof sizes.full} sizes */

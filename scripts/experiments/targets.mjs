@@ -26,6 +26,7 @@ const methodsFor = (/** @type {import('./cases.mjs').Setup} */ { damage }) =>
  * @param {typeof sizes.full} sizes
  */
 async function runCase({ setup }, { seeds, queries, steps }) {
+  /** @type {Awaited<ReturnType<typeof compare>>[]} */
   const trials = [];
   for (const seed of seeds) trials.push(await compare(problemOf(setup, { seed, queries, steps }), methodsFor(setup)));
   const pooled = (/** @type {Method | 'cue'} */ method) => ({

@@ -1,6 +1,6 @@
 // Ends this process in the way its first argument names, the second argument's milliseconds after
 // long calls have begun.
-import { DenseMemory, softmax } from 'engram';
+import { DenseMemory, MeasureMemory, softmax } from 'engram';
 
 const [way, delay] = process.argv.slice(2);
 const dim = 64;
@@ -10,9 +10,15 @@ const patterns = Float32Array.from({ length: rows * dim }, (_, e) => (Math.floor
 const memory = DenseMemory.from(patterns, { dim });
 const separation = softmax({ beta: 1 });
 const queries = new Float32Array(64 * dim).fill(0.125);
-// The natural end waits for its call, so that one is short.
+// The natural end waits for its calls, so those are short.
 const steps = way === 'end' ? 2 : 2 ** 31;
-const pending = memory.retrieve(queries, { separation, similarity: 'dot', steps, onProgress: () => {} });
+// A flow of steps so small that it never arrives.
+const clouds = { points: patterns.slice(0, 60 * dim), offsets: Uint32Array.of(0, 20, 60) };
+const stepSize = { points: 1e-6, weights: 1e-6 };
+const pending = Promise.all([
+  memory.retrieve(queries, { separation, similarity: 'dot', steps, onProgress: () => {} }),
+  MeasureMemory.from(clouds, { dim, epsilon: 1 }).retrieve(clouds, { beta: 1, stepSize, flowTolerance: 0, steps }),
+]);
 pending.then(() => console.log('settled'));
 
 const WAYS = {
