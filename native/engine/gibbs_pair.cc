@@ -64,9 +64,20 @@ Status GibbsPair::load(Points x, Points y, size_t dim, double cost_scale, double
     if (!status.ok()) return status;
   }
   transpose(y, dim, stride_, y_.as<double>());
-  if (keep)
-    spread_ = table().costs({x.size, stride_}, dim, x.data, y_.as<double>(), cost_scale, cost_.as<double>());
+  costs_rows_ = keep ? 0 : x.size;
   return {};
+}
+
+size_t GibbsPair::compute_costs(size_t entries) {
+  if (costs_rows_ == rows()) return 0;
+  const size_t row_work =
+      stride_ * (1 + dim_ / 32);  // a coordinate takes about a thirtieth of an exponential
+  const size_t count = std::clamp<size_t>(entries / row_work, 1, rows() - costs_rows_);
+  const double spread = table().costs({count, stride_}, dim_, x_.data + costs_rows_ * dim_, y_.as<double>(),
+                                      cost_scale_, cost_.as<double>() + costs_rows_ * stride_);
+  spread_ = std::max(spread_, spread);
+  costs_rows_ += count;
+  return count * row_work;
 }
 
 // The costs of some rows: where they are kept, or in the tile.

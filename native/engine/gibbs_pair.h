@@ -30,10 +30,13 @@ class GibbsPair {
   // Pairs of up to so many entries keep their costs and kernel; larger ones stream.
   static constexpr size_t kMostKept = size_t{1} << 21;
 
-  // Takes the points in (y is copied, x must live on). With `keep`, all costs are computed here and the
-  // scalings below can be used; without, costs are computed tile by tile in each pass, and memory is linear
-  // in the points. Buffers are reused from pair to pair. kOutOfMemory.
+  // Takes the points in (y is copied, x must live on). With `keep`, all costs are kept and the scalings below
+  // can be used; without, costs are computed tile by tile in each pass, and memory is linear in the points.
+  // Buffers are reused from pair to pair. kOutOfMemory.
   Status load(Points x, Points y, size_t dim, double cost_scale, double epsilon, bool keep);
+  // Kept costs have to be computed before anything is asked. Computes those of some rows, about as much work
+  // as a pass over `entries` entries, and returns how much it was; 0 when all are there.
+  size_t compute_costs(size_t entries);
 
   size_t rows() const noexcept { return x_.size; }
   size_t columns() const noexcept { return columns_; }
@@ -84,6 +87,7 @@ class GibbsPair {
   double cost_scale_ = 0;
   double rate_ = 0;
   bool kept_ = false;
+  size_t costs_rows_ = 0;  // rows whose kept costs are there
   double spread_ = 0;
   AlignedBuffer y_;         // dim x stride: one row of all columns for each coordinate
   AlignedBuffer cost_;      // all rows, or one tile

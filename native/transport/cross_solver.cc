@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "transport/exponents.h"
 
@@ -30,8 +31,7 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
   Status status = pair_.load({mu.points, mu.size}, {nu.points, nu.size}, geometry.dim, geometry.cost_scale,
                              geometry.epsilon, keep);
   if (!status.ok()) return status;
-  status = check_exponents(pair_);
-  if (!status.ok()) return status;
+  checked_ = false;
   columns_.assign(nu, pair_.stride());
   lse_.resize(mu.size);
   column_sum_.assign(pair_.stride(), 0);
@@ -55,8 +55,10 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
 
 void CrossSolver::begin_with(const double* potential) { columns_.set_potential(potential, pair_.rate()); }
 
-double CrossSolver::lower_bound() {
+double CrossSolver::lower_bound(size_t& entries) {
+  while (const size_t done = pair_.compute_costs(mu_.size * nu_.size)) entries -= std::min(entries, done);
   pair_.row_constants(columns_.h.data(), lse_.data());
+  entries -= std::min(entries, mu_.size * nu_.size);
   return dual();
 }
 
@@ -73,6 +75,14 @@ double CrossSolver::dual() {
 
 Result<bool> CrossSolver::advance(size_t& entries) {
   while (stage_ != Stage::kDone && entries > 0) {
+    if (const size_t done = pair_.compute_costs(entries); done > 0) {
+      entries -= std::min(entries, done);
+      continue;
+    }
+    if (!std::exchange(checked_, true)) {
+      Status status = check_exponents(pair_);
+      if (!status.ok()) return status;
+    }
     Result<size_t> worked = work(entries);
     if (!worked.ok()) return worked.status();
     entries -= std::min(entries, worked.value());

@@ -26,14 +26,14 @@ namespace engram::transport {
 class CrossSolver {
  public:
   // Takes the problem in, with the potential 0. The measures must live until the end. `means`: the
-  // barycentric projection is wanted too. kOutOfMemory; kRange: epsilon is so small beside the costs that
-  // Float64 cannot hold the answer.
+  // barycentric projection is wanted too. kOutOfMemory.
   Status start(const Measure& mu, const Measure& nu, const Geometry& geometry, const SolveOptions& options,
                bool means);
   // Begins with this potential of nu (nu.size, in units of the cost). After start(), before advance().
   void begin_with(const double* potential);
-  // D at the potential to begin with: a lower bound of OT, at the price of one pass. Fills f().
-  double lower_bound();
+  // D at the potential to begin with: a lower bound of OT, at the price of one pass, which is taken off
+  // `entries` (see advance). Fills f().
+  double lower_bound(size_t& entries);
   // Works for a while, on about so many entries (rows x columns, each seen once), and takes what it has done
   // off `entries`. True at the end, solved or not. kRange: epsilon is so small beside the costs that Float64
   // cannot hold the answer. kOutOfMemory.
@@ -72,6 +72,7 @@ class CrossSolver {
   Newton newton_;
   Anderson anderson_;  // of the log form
   std::vector<double> next_z_;
+  bool checked_ = false;  // the exponents, once all costs are known
   Stage stage_ = Stage::kDone;
   Stage before_pass_ = Stage::kPass;  // what the pass is to certify; kPass: nothing, it is the solver itself
   Solution solution_;

@@ -53,7 +53,7 @@ class PairPhase final : public Phase {
     const size_t q = item / memory_.clouds().count();
     const size_t k = item % memory_.clouds().count();
     if (fresh) {
-      Status status = start(queries_[q], k, workspace, entries);
+      Status status = start(queries_[q], k, workspace);
       if (!status.ok()) return status;
     }
     Result<bool> solved = workspace.cross.advance(entries);
@@ -66,10 +66,9 @@ class PairPhase final : public Phase {
   }
 
  private:
-  Status start(const Query& query, size_t k, Workspace& workspace, size_t& entries) {
+  Status start(const Query& query, size_t k, Workspace& workspace) {
     const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
     tilted_potential(memory_.self_terms(), k, nu, query.mean.data(), geometry_, workspace.potential);
-    entries -= std::min(entries, query.measure.size * nu.size);
     Status status = workspace.cross.start(query.measure, nu, geometry_, options_, /*means=*/false);
     if (status.ok()) workspace.cross.begin_with(workspace.potential.data());
     return status;

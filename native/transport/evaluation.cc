@@ -162,9 +162,8 @@ double Evaluation::moved_bound(size_t k) const {
   return lower_bound_of(k, cross);
 }
 
-Status Evaluation::start(size_t k, Workspace& workspace, size_t& entries) {
+Status Evaluation::start(size_t k, Workspace& workspace) {
   const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
-  entries -= std::min(entries, nu.size * state_->weights.size());
   return workspace.cross.start(state_->measure(), nu, geometry_, options_.solve, /*means=*/true);
 }
 
@@ -175,17 +174,14 @@ double Evaluation::dual_bound(size_t k, Workspace& workspace, size_t& entries) {
   Memo& memo = memos_[k];
   const Cloud cloud = memory_.clouds()[k];
   const Measure nu{workspace.y.data(), cloud.weights, cloud.size};
-  const size_t pair = nu.size * state_->weights.size();
   tilted_potential(terms_, k, nu, mean_.data(), geometry_, workspace.potential);
   solver.begin_with(workspace.potential.data());
-  double best = solver.lower_bound();
-  entries -= std::min(entries, pair);
+  double best = solver.lower_bound(entries);
   memo.f = solver.f();
   const std::vector<double>* chosen = &workspace.potential;
   if (!memo.g.empty()) {
     solver.begin_with(memo.g.data());
-    const double again = solver.lower_bound();
-    entries -= std::min(entries, pair);
+    const double again = solver.lower_bound(entries);
     if (again >= best) {
       best = again;
       memo.f = solver.f();
@@ -219,7 +215,7 @@ Result<bool> Evaluation::survey(size_t index, Workspace& workspace, bool fresh, 
   Chunk& chunk = chunks_[index];
   if (fresh) chunk.at = chunk.first;
   for (; chunk.at < chunk.end && entries > 0; ++chunk.at) {
-    Status status = start(chunk.at, workspace, entries);
+    Status status = start(chunk.at, workspace);
     if (!status.ok()) return status;
     lower_[chunk.at] = dual_bound(chunk.at, workspace, entries);
   }
@@ -240,7 +236,7 @@ Result<bool> Evaluation::nearest_first(Workspace& workspace, bool fresh, size_t&
     } else {
       std::fill(lower_.begin(), lower_.end(), -kInfinity);
     }
-    Status status = start(nearest_, workspace, entries);
+    Status status = start(nearest_, workspace);
     if (!status.ok()) return status;
     dual_bound(nearest_, workspace, entries);
   }
@@ -262,7 +258,7 @@ Result<bool> Evaluation::others(size_t index, Workspace& workspace, size_t& entr
         ++chunk.at;
         continue;
       }
-      Status status = start(k, workspace, entries);
+      Status status = start(k, workspace);
       if (!status.ok()) return status;
       const double bound = dual_bound(k, workspace, entries);
       if (negligible(k, bound)) {

@@ -125,7 +125,7 @@ class Evaluation {
   bool negligible(size_t k, double lower_bound) const;
   double mean_bound(size_t k) const;
   double moved_bound(size_t k) const;
-  Status start(size_t k, Workspace& workspace, size_t& entries);
+  Status start(size_t k, Workspace& workspace);
   double dual_bound(size_t k, Workspace& workspace, size_t& entries);
   void take(size_t k, const Workspace& workspace, Chunk& chunk);
 

@@ -62,7 +62,6 @@ Result<bool> StoredSelfPhase::work(size_t item, Workspace& workspace, bool fresh
     const Measure measure = to_float64(memory_.clouds()[item], memory_.clouds().dim(), workspace.y);
     Status status = workspace.self.start(measure, geometry_of(memory_), options, nullptr, /*means=*/false);
     if (!status.ok()) return status;
-    entries -= std::min(entries, measure.size * measure.size);
   }
   Result<bool> solved = workspace.self.advance(entries);
   if (solved.ok() && solved.value()) terms.set(item, workspace.self.solution(), workspace.self.f());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
 #include "transport/exponents.h"
 
@@ -26,8 +27,7 @@ Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const Solv
   const engine::Points points{mu.points, mu.size};
   Status status = pair_.load(points, points, geometry.dim, geometry.cost_scale, geometry.epsilon, keep);
   if (!status.ok()) return status;
-  status = check_exponents(pair_);
-  if (!status.ok()) return status;
+  checked_ = false;
   columns_.assign(mu, pair_.stride());
   if (start != nullptr) columns_.set_potential(start, pair_.rate());
   lse_.resize(mu.size);
@@ -43,7 +43,12 @@ Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const Solv
 Result<bool> SelfSolver::advance(size_t& entries) {
   const size_t all = mu_.size * mu_.size;
   while (stage_ != Stage::kDone && entries > 0) {
-    Status status;
+    if (const size_t done = pair_.compute_costs(entries); done > 0) {
+      entries -= std::min(entries, done);
+      continue;
+    }
+    Status status = std::exchange(checked_, true) ? Status() : check_exponents(pair_);
+    if (!status.ok()) return status;
     size_t done = all;
     if (stage_ == Stage::kPass) {
       const size_t rows = std::clamp<size_t>(entries / mu_.size, 1, mu_.size - passed_);

@@ -51,6 +51,7 @@ class SelfSolver {
   Columns columns_;
   Scalings<float> scalings32_;
   Scalings<double> scalings64_;
+  bool checked_ = false;  // the exponents, once all costs are known
   Stage stage_ = Stage::kDone;
   Stage before_pass_ = Stage::kPass;
   Solution solution_;

@@ -36,6 +36,8 @@ TEST_CASE("a pass over kept costs equals one that computes them tile by tile, wh
     for (const size_t part : {kRows, size_t{1}, size_t{37}}) {
       GibbsPair pair;
       REQUIRE(pair.load({clouds.x.data(), kRows}, {clouds.y.data(), kColumns}, kDim, 0.5, 0.1, keep).ok());
+      while (pair.compute_costs(100) > 0) {
+      }
       const std::vector<double> h = exponents(kColumns, pair.stride());
       std::vector<double> lse(kRows);
       std::vector<double> sums(pair.stride());
@@ -63,8 +65,12 @@ TEST_CASE("a pair is reused for larger and smaller ones") {
   for (const size_t n : {5, 200, 3, 64}) {
     const Clouds clouds(n, n + 1, 2);
     REQUIRE(pair.load({clouds.x.data(), n}, {clouds.y.data(), n + 1}, 2, 0.5, 0.5, true).ok());
+    while (pair.compute_costs(100) > 0) {
+    }
     GibbsPair fresh;
     REQUIRE(fresh.load({clouds.x.data(), n}, {clouds.y.data(), n + 1}, 2, 0.5, 0.5, true).ok());
+    while (fresh.compute_costs(100) > 0) {
+    }
     const std::vector<double> h = exponents(n + 1, pair.stride());
     std::vector<double> lse(n);
     std::vector<double> expected(n);
@@ -81,6 +87,8 @@ TEST_CASE("iterations on scalings lead to both marginals") {
   const Clouds clouds(kRows, kColumns, 2);
   GibbsPair pair;
   REQUIRE(pair.load({clouds.x.data(), kRows}, {clouds.y.data(), kColumns}, 2, 0.5, 0.5, true).ok());
+  while (pair.compute_costs(100) > 0) {
+  }
   const std::vector<double> h = exponents(kColumns, pair.stride());
   std::vector<double> lse(kRows);
   REQUIRE(pair.build<double>(h.data(), lse.data()).ok());
