@@ -87,11 +87,10 @@ void Evaluation::begin(const State& state) {
   if (self_f_.size() != n) {
     self_f_.clear();
     memos_.assign(memos_.size(), Memo());
-    past_points_.clear();
     surveyed_ = false;
   }
   state_ = &state;
-  past_points_.push_back(state.points);
+  points_ = std::make_shared<const std::vector<double>>(state.points);
   mean_.resize(geometry_.dim);
   mean_of(state.measure(), geometry_.dim, mean_.data());
   divergences_.assign(memos_.size(), kInfinity);
@@ -148,11 +147,10 @@ double Evaluation::mean_bound(size_t k) const {
 double Evaluation::moved_bound(size_t k) const {
   const Memo& memo = memos_[k];
   if (memo.f.empty()) return -kInfinity;
-  const std::vector<double>& before = past_points_[memo.state];
   const double* mean = terms_.mean(k).data();
   double cross = memo.mean_potential;
   for (size_t i = 0; i < memo.f.size(); ++i) {
-    const double* x = before.data() + i * geometry_.dim;
+    const double* x = memo.points->data() + i * geometry_.dim;
     const double* moved = state_->points.data() + i * geometry_.dim;
     const double squares =
         square_distance(moved, mean, geometry_.dim) - square_distance(x, mean, geometry_.dim);
@@ -192,7 +190,7 @@ double Evaluation::dual_bound(size_t k, Workspace& workspace, size_t& entries) {
   }
   memo.mean_potential = 0;
   for (size_t j = 0; j < nu.size; ++j) memo.mean_potential += nu.weights[j] * (*chosen)[j];
-  memo.state = static_cast<uint32_t>(past_points_.size() - 1);
+  memo.points = points_;
   return lower_bound_of(k, best);
 }
 

@@ -102,9 +102,9 @@ class Evaluation {
   // What is remembered of a cloud from earlier states.
   struct Memo {
     std::vector<double> g;      // potential of the cloud at its last solution
-    std::vector<double> f;      // the soft c-transform of a potential, at the state of number `state`
+    std::vector<double> f;      // the soft c-transform of a potential, at `points`
     double mean_potential = 0;  // <b, g> of that potential
-    uint32_t state = 0;
+    std::shared_ptr<const std::vector<double>> points;
   };
   struct Chunk {
     Chunk(size_t first_, size_t end_) : first(first_), end(end_) {}
@@ -140,7 +140,7 @@ class Evaluation {
   std::vector<double> self_f_;
   std::vector<double> self_means_;
 
-  std::vector<std::vector<double>> past_points_;  // of the states that memos speak of
+  std::shared_ptr<const std::vector<double>> points_;  // of the state, for memos to share
   std::vector<Memo> memos_;
   bool surveyed_ = false;
   std::vector<double> lower_;    // lower bounds of the survey, of S_k

@@ -33,14 +33,22 @@ interface Header {
   readonly dim: number;
 }
 
+/** The matrix of an idx file. */
+export interface IdxSource extends MatrixSource {
+  readonly rows: number;
+  /** All dimensions as the file has them: rows, and those of a row. */
+  readonly shape: readonly number[];
+}
+
 /** The matrix of an idx file: the first dimension counts rows, the others are a row's elements. */
-export async function openIdx(path: string, scale?: number): Promise<MatrixSource & { readonly rows: number }> {
+export async function openIdx(path: string, scale?: number): Promise<IdxSource> {
   const header = await withReader(path, (reader) => readHeader(path, reader));
   if (header.shape.length < 2) {
     throw badFile(path, `holds a list of ${header.rows} numbers; patterns need at least two dimensions`);
   }
   const factor = scale ?? (header.type === UNSIGNED_BYTE ? 1 / 255 : 1);
-  return { path, dim: header.dim, rows: header.rows, batches: () => idxBatches(path, factor) };
+  const { dim, rows, shape } = header;
+  return { path, dim, rows, shape, batches: () => idxBatches(path, factor) };
 }
 
 /** The classes in an idx file of one dimension, e.g. `train-labels-idx1-ubyte.gz`. */

@@ -16,7 +16,7 @@ type Numbers =
   | BigUint64Array;
 
 /** A tensor as it lies in the file. */
-interface Tensor {
+export interface Tensor {
   readonly shape: readonly number[];
   readonly numbers: Numbers;
   readonly integer: boolean;
@@ -59,7 +59,8 @@ export async function readTensorLabels(path: string, name: string | undefined): 
   return { classes: classes.map(String), rows: Uint32Array.from(labels, (label) => position.get(label) ?? 0) };
 }
 
-async function readTensor(path: string, name: string | undefined): Promise<Tensor> {
+/** The array of a .npy file; the tensor of a safetensors file, `patterns`, or the only one, where none is named. */
+export async function readTensor(path: string, name: string | undefined): Promise<Tensor> {
   const binding = await loadBinding();
   const [dtype, shape, bytes] = binding.readTensor(path, name ?? '');
   const view = VIEWS[dtype];
@@ -69,12 +70,16 @@ async function readTensor(path: string, name: string | undefined): Promise<Tenso
   return { shape, numbers: view(bytes.buffer as ArrayBuffer), integer: !dtype.startsWith('F') };
 }
 
+/** Numbers of any type as Float32; the same array where they are already. */
+export function floatsOf(numbers: Numbers, scale = 1): Float32Array {
+  if (numbers instanceof Float32Array && scale === 1) return numbers;
+  return Float32Array.from(numbers as ArrayLike<number | bigint>, (number) => Number(number) * scale);
+}
+
 // eslint-disable-next-line @typescript-eslint/require-await -- readers yield batches asynchronously; these are at hand
 async function* tensorBatches(numbers: Numbers, dim: number, scale: number): AsyncGenerator<Float32Array> {
   const most = rowsPerBatch(dim) * dim;
   for (let at = 0; at < numbers.length; at += most) {
-    const piece = numbers.subarray(at, at + most);
-    if (piece instanceof Float32Array && scale === 1) yield piece;
-    else yield Float32Array.from(piece as ArrayLike<number | bigint>, (number) => Number(number) * scale);
+    yield floatsOf(numbers.subarray(at, at + most), scale);
   }
 }
