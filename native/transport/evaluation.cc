@@ -78,7 +78,7 @@ size_t Evaluation::most_bytes(const MeasureMemory& memory, size_t n, const FlowO
   const size_t memos =
       memory.clouds().count() * (n + sizeof(Memo) / sizeof(double)) + memory.clouds().points().size() / dim;
   const size_t sums = (kMostChunks + 1) * n * (dim + 1);
-  const size_t states = static_cast<size_t>(options.steps) * n * dim;
+  const size_t states = std::min<size_t>(options.steps, memory.clouds().count()) * n * dim;
   return (memos + sums + states) * sizeof(double);
 }
 
