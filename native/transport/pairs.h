@@ -41,7 +41,8 @@ Status check_converged(const Solution& solution, const SolveOptions& options, si
 class StoredSelfPhase final : public Phase {
  public:
   explicit StoredSelfPhase(const MeasureMemory& memory) : memory_(memory) {}
-  size_t items() const override { return memory_.clouds().count(); }
+  // None once all are solved; the number may fall while others solve them too.
+  size_t items() const override { return memory_.self_terms().all_ready() ? 0 : memory_.clouds().count(); }
   Result<bool> work(size_t item, Workspace& workspace, bool fresh, size_t& entries) override;
 
  private:

@@ -1,6 +1,7 @@
 #include "transport/phased_job.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/pool.h"
 
@@ -33,26 +34,27 @@ class PhasedJob final : public runtime::Job {
     const size_t items = phase_->items();
     const size_t count = std::min(items, kMostStrands);
     for (size_t s = 0; s < count; ++s)
-      strands_.push_back({items * s / count, items * (s + 1) / count, nullptr});
+      strands_.push_back({items * s / count, items * (s + 1) / count, false, nullptr});
     return count == 0 ? next_phase() : count;
   }
 
   bool run_slice(size_t index) override {
     Strand& strand = strands_[index];
+    if (strand.workspace == nullptr) strand.workspace = take_workspace();
     size_t entries = kSliceEntries;
     while (strand.item < strand.end && entries > 0) {
-      const bool fresh = strand.workspace == nullptr;
-      if (fresh) strand.workspace = take_workspace();
+      const bool fresh = !std::exchange(strand.busy, true);
       Result<bool> done = phase_->work(strand.item, *strand.workspace, fresh, entries);
       if (!done.ok()) {
         fail(done.status());
         return true;
       }
       if (!done.value()) continue;
-      give_back(std::move(strand.workspace));
+      strand.busy = false;
       ++strand.item;
       add_done(phase_->units_per_item());
     }
+    if (!strand.busy) give_back(std::move(strand.workspace));
     return strand.item == strand.end;
   }
 
@@ -67,7 +69,8 @@ class PhasedJob final : public runtime::Job {
   struct Strand {
     size_t item;
     size_t end;
-    std::unique_ptr<Workspace> workspace;  // while an item is under way
+    bool busy = false;                     // an item is under way
+    std::unique_ptr<Workspace> workspace;  // kept from slice to slice while busy
   };
 
   std::unique_ptr<Workspace> take_workspace() {

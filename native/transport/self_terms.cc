@@ -55,6 +55,7 @@ void SelfTerms::set(size_t k, const Solution& solution, std::span<const double> 
   solutions_[k] = solution;
   std::copy(potential.begin(), potential.end(), potentials_.begin() + offsets_[k]);
   ready_[k].store(true, std::memory_order_release);
+  ready_count_.fetch_add(1, std::memory_order_release);
 }
 
 size_t SelfTerms::native_bytes() const noexcept {

@@ -21,6 +21,9 @@ class SelfTerms {
 
   explicit SelfTerms(const Clouds& clouds);
 
+  bool all_ready() const noexcept {
+    return ready_count_.load(std::memory_order_acquire) == solutions_.size();
+  }
   bool ready(size_t k) const noexcept { return ready_[k].load(std::memory_order_acquire); }
   void set(size_t k, const Solution& solution, std::span<const double> potential);
 
@@ -43,6 +46,7 @@ class SelfTerms {
   std::vector<Solution> solutions_;
   std::vector<double> potentials_;
   std::unique_ptr<std::atomic<bool>[]> ready_;
+  std::atomic<size_t> ready_count_{0};
   std::mutex mutex_;
 };
 
