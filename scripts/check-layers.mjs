@@ -15,7 +15,8 @@ const ALLOWED = {
   storage: ['base', 'runtime'],
   dense: ['base', 'runtime', 'engine', 'storage'], // algorithms reach hardware only through the engine
   transport: ['base', 'runtime', 'engine', 'storage'],
-  node: ['base', 'runtime', 'kernels', 'engine', 'storage', 'dense', 'transport'],
+  spectral: ['base', 'runtime', 'engine', 'storage'],
+  node: ['base', 'runtime', 'kernels', 'engine', 'storage', 'dense', 'transport', 'spectral'],
 };
 /** Headers that only one layer may include. */
 const RESERVED = [

@@ -5,18 +5,17 @@ import type { Calibration, DenseMemory, Similarity } from '../index.js';
 import { type CommonOptions, type Context, defineAction, loadLibrary } from './command.js';
 import { Failure, UsageError } from './failure.js';
 import { formatBytes, formatCount, formatFacts, formatNumber } from './format.js';
+import { addMetadataOptions, type MetadataFlags } from './metadata-options.js';
 import { oneHot, readAllLabels } from './readers/labels.js';
 import { concatenate, type MatrixSource, type ReadOptions, readWhole } from './readers/matrix.js';
 import { openMatrix } from './readers/open.js';
 import { addReadOptions, type ReadFlags, readOptionsOf, SIMILARITIES } from './read-options.js';
 
-interface ImportOptions extends CommonOptions, ReadFlags {
+interface ImportOptions extends CommonOptions, ReadFlags, MetadataFlags {
   output: string;
   values?: string[];
   labels?: string[];
   labelColumn?: string;
-  name?: string;
-  metadata?: Record<string, string>;
   calibrate?: Similarity | true;
 }
 
@@ -37,13 +36,12 @@ export function addImport(program: Command): void {
     .option('--values <file...>', 'what the memory reads out instead of the patterns, row by row')
     .option('--labels <file...>', 'labels to read out, row by row; stored one-hot')
     .option('--label-column <column>', 'csv: the column that holds labels (name or number from 1); stored one-hot')
-    .option('--name <name>', 'name of the memory, kept in its metadata')
-    .option('--metadata <key=value>', 'a fact to keep with the memory (repeatable)', collectMetadata)
     .addOption(
       new Option('--calibrate [similarity]', 'calibrate the memory, so that retrieve needs no --beta')
         .choices(SIMILARITIES)
         .preset('euclidean'),
     );
+  addMetadataOptions(command);
   addReadOptions(command);
   defineAction<ImportOptions>(command, importFiles);
 }
@@ -179,10 +177,4 @@ async function report(
 
 function valueText({ dim, classes }: Values): string {
   return classes === undefined ? `${dim} numbers each` : `${dim} classes, one-hot`;
-}
-
-function collectMetadata(text: string, collected: Record<string, string> = {}): Record<string, string> {
-  const equals = text.indexOf('=');
-  if (equals < 1) throw new UsageError(`import: --metadata is ${JSON.stringify(text)}; expected key=value`);
-  return { ...collected, [text.slice(0, equals)]: text.slice(equals + 1) };
 }

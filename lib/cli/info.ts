@@ -1,48 +1,81 @@
 /** `engram info`: what a memory file holds. */
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Calibration } from '../index.js';
+import type { Calibration, OpenOptions } from '../index.js';
 import { type CommonOptions, type Context, defineAction, loadLibrary } from './command.js';
-import { formatBytes, formatCount, formatFacts, formatNumber } from './format.js';
+import { formatBytes, formatCount, formatFacts, formatNumber, shorten } from './format.js';
+import { memoryKind } from './memories.js';
 
 interface InfoOptions extends CommonOptions {
   verify?: boolean;
 }
 
+/** What is told, and how people read it. */
+interface Description {
+  readonly result: object;
+  readonly facts: readonly (readonly [string, string])[];
+}
+
+const MOST_METADATA = 100;
+
 export function addInfo(program: Command): void {
   const command = program
     .command('info')
-    .description('Say what a memory file holds; only its header is read.')
+    .description('Say what a memory file holds.')
     .argument('<memory>', 'a safetensors or .npy file')
     .option('--verify', 'read the whole file and compare its checksums');
   defineAction<InfoOptions>(command, showInfo);
 }
 
 async function showInfo(context: Context, options: InfoOptions, [path = '']: readonly string[]): Promise<void> {
-  const { DenseMemory } = await loadLibrary();
   const verify = options.verify === true;
-  const memory = await DenseMemory.open(path, { verify, signal: context.signal });
-  try {
-    const { count, liveCount, dim, valueDim, calibration, metadata, nativeBytes } = memory;
-    const { size } = await stat(path);
-    const result = {
-      memory: path,
-      bytes: size,
-      verified: verify,
-      ...{ count, liveCount, dim, valueDim, nativeBytes, calibration, metadata },
-    };
-    context.print(result, () =>
-      formatFacts([
-        ['file', `${path} (${formatBytes(size)}, mapped)${verify ? ', checksums verified' : ''}`],
-        ['patterns', `${formatCount(count)} x ${dim}${count === liveCount ? '' : `, ${formatCount(liveCount)} live`}`],
-        ['read out', valueDim === dim ? `${dim} numbers` : `values of ${valueDim} numbers`],
-        ['calibration', calibration ? calibrationText(calibration) : 'none'],
-        ...Object.entries(metadata),
-      ]),
-    );
-  } finally {
-    memory.dispose();
-  }
+  const kind = await memoryKind(path);
+  const describe = kind === 'measures' ? describeMeasures : describeDense;
+  const { result, facts } = await describe(path, { verify, signal: context.signal });
+  const { size } = await stat(path);
+  context.print({ memory: path, kind, bytes: size, verified: verify, ...result }, () =>
+    formatFacts([['file', `${path} (${formatBytes(size)}, mapped)${verify ? ', checksums verified' : ''}`], ...facts]),
+  );
+}
+
+type Opening = Pick<OpenOptions, 'signal' | 'verify'>;
+
+/** Only the header of the file is read. */
+async function describeDense(path: string, opening: Opening): Promise<Description> {
+  const { DenseMemory } = await loadLibrary();
+  using memory = await DenseMemory.open(path, opening);
+  const { count, liveCount, dim, valueDim, calibration, metadata, nativeBytes } = memory;
+  const live = count === liveCount ? '' : `, ${formatCount(liveCount)} live`;
+  return {
+    result: { count, liveCount, dim, valueDim, nativeBytes, calibration, metadata },
+    facts: [
+      ['patterns', `${formatCount(count)} x ${dim}${live}`],
+      ['read out', valueDim === dim ? `${dim} numbers` : `values of ${valueDim} numbers`],
+      ['calibration', calibration ? calibrationText(calibration) : 'none'],
+      ...metadataFacts(metadata),
+    ],
+  };
+}
+
+/** Every point is read and checked. */
+async function describeMeasures(path: string, opening: Opening): Promise<Description> {
+  const { MeasureMemory } = await loadLibrary();
+  using memory = await MeasureMemory.open(path, opening);
+  const { count, pointCount, dim, epsilon, costScale, metadata, nativeBytes } = memory;
+  return {
+    result: { count, points: pointCount, dim, epsilon, costScale, nativeBytes, metadata },
+    facts: [
+      ['clouds', `${formatCount(count)}, of ${formatNumber(pointCount / count)} points on average`],
+      ['points', `${formatCount(pointCount)} x ${dim}`],
+      ['epsilon', formatNumber(epsilon)],
+      ['cost', `${formatNumber(costScale)} |x - y|^2`],
+      ...metadataFacts(metadata),
+    ],
+  };
+}
+
+function metadataFacts(metadata: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(metadata).map(([key, value]) => [key, shorten(value, MOST_METADATA)]);
 }
 
 function calibrationText({ beta, similarity, recall, sample, unreachable }: Calibration): string {

@@ -1,10 +1,12 @@
 /** Results as .npy files for NumPy. */
 import { loadBinding } from './command.js';
 
+type Numbers = Float32Array | Float64Array | Uint32Array;
+
 /** Writes a matrix of `columns` numbers per row, whole or not at all. */
-export async function saveNpy(path: string, numbers: Float32Array | Uint32Array, columns: number): Promise<void> {
+export async function saveNpy(path: string, numbers: Numbers, columns: number): Promise<void> {
   const binding = await loadBinding();
-  const dtype = numbers instanceof Float32Array ? 'F32' : 'U32';
+  const dtype = numbers instanceof Uint32Array ? 'U32' : `F${8 * numbers.BYTES_PER_ELEMENT}`;
   const shape = Float64Array.of(numbers.length / columns, columns);
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   binding.writeNpy(path, dtype, shape, bytes);

@@ -11,6 +11,7 @@ import {
   positiveNumber,
 } from './command.js';
 import { formatCount, formatFacts, formatNumber, formatSeconds } from './format.js';
+import { openDense } from './memories.js';
 import { saveNpy } from './npy.js';
 import { addReadOptions, type ReadFlags, readOptionsOf, similarityOption } from './read-options.js';
 import { readWhole } from './readers/matrix.js';
@@ -50,8 +51,8 @@ async function retrieve(
   options: RetrieveOptions,
   [path = '', queryPath = '']: readonly string[],
 ): Promise<void> {
-  const { DenseMemory, softmax } = await loadLibrary();
-  const memory = await DenseMemory.open(path, { signal: context.signal });
+  const { softmax } = await loadLibrary();
+  const memory = await openDense(path, context);
   try {
     const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
     const beta = options.beta ?? (await calibratedBeta(memory, options.similarity, context));

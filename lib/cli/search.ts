@@ -1,10 +1,11 @@
 /** `engram search`: the most similar items of each query in a file, exactly. */
 import type { Command } from 'commander';
 import type { SearchResult, Similarity } from '../index.js';
-import { type CommonOptions, type Context, defineAction, loadLibrary, positiveInteger } from './command.js';
+import { type CommonOptions, type Context, defineAction, positiveInteger } from './command.js';
 import { UsageError } from './failure.js';
 import { writeWhole } from './files.js';
 import { formatCount, formatFacts, formatSeconds } from './format.js';
+import { openDense } from './memories.js';
 import { saveNpy } from './npy.js';
 import { addReadOptions, type ReadFlags, readOptionsOf, similarityOption } from './read-options.js';
 import { readWhole } from './readers/matrix.js';
@@ -41,8 +42,7 @@ async function search(
   if (!/\.(json|npy)$/.test(output)) {
     throw new UsageError(`search: --output is ${JSON.stringify(output)}; expected a name that ends with .json or .npy`);
   }
-  const { DenseMemory } = await loadLibrary();
-  const memory = await DenseMemory.open(path, { signal: context.signal });
+  const memory = await openDense(path, context);
   try {
     const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
     const start = performance.now();

@@ -56,19 +56,27 @@ function divergences({ epsilon, aims, ...memory }, { iterations, tolerance }) {
   };
 }
 
+/** @returns {Row} */
+function recall(/** @type {number} */ beta) {
+  const memory = { count: 1000, points: 64, dim: 3 };
+  return {
+    id: `measures-recall-${beta}`,
+    title: `recall of a moved cloud, ${shape(memory)}, epsilon 0.1, beta ${beta} / epsilon`,
+    kind: 'recall',
+    memory: { source: 'clouds', ...memory },
+    queries: 1,
+    epsilon: 0.1,
+    beta,
+    peers: [],
+    bound: 'fma',
+    aims: {},
+  };
+}
+
 /** @type {Row[]} */
 export const measureRows = [
   ...settings.map((setting) => divergences(setting, { iterations: 100 })),
   ...settings.map((setting) => divergences(setting, { tolerance: 1e-5 })),
-  {
-    id: 'measures-recall-1000',
-    title: `recall of a perturbed cloud, ${shape({ count: 1000, points: 64, dim: 3 })}, epsilon 0.1`,
-    kind: 'recall',
-    memory: { source: 'clouds', count: 1000, points: 64, dim: 3 },
-    queries: 1,
-    epsilon: 0.1,
-    peers: [],
-    bound: 'fma',
-    aims: {},
-  },
+  recall(10),
+  recall(50),
 ];

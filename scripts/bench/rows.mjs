@@ -19,6 +19,7 @@ import { measureRows } from './measure-rows.mjs';
  * @property {number} [tolerance] at which a query counts as converged; of divergences: L1 residual of a marginal
  * @property {number} [iterations] of divergences, instead of a tolerance
  * @property {number} [epsilon] of transport, in units of the mean cost of the memory
+ * @property {number} [beta] of a recall, in units of one over epsilon
  * @property {number} [k] of a search
  * @property {'read' | 'fma' | 'cache' | 'call'} bound what limits the work: reading memory, arithmetic,
  *   arithmetic on a memory that lives in cache, or the cost of a call

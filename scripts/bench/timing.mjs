@@ -44,7 +44,7 @@ async function plan(/** @type {Contestant} */ contestant, /** @type {number} */ 
     contestant,
     calls: contestant.slow ? 1 : Math.min(mostCalls, Math.max(1, Math.round(turnSeconds / quick))),
     warmUps: quick > 0.3 ? 0 : Math.min(mostWarmUps, Math.ceil(warmUpSeconds / quick)),
-    turns: contestant.slow && first > 0.5 ? Math.min(turns, 2) : turns,
+    turns: contestant.slow && first > 0.5 ? Math.min(turns, first > 5 ? 1 : 2) : turns,
   };
 }
 

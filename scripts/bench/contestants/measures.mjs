@@ -41,9 +41,8 @@ function divergence(/** @type {Task} */ { row, batches, threads }, /** @type {Me
 }
 
 /** @returns {Contestant} */
-function recall(/** @type {Task} */ { batches, threads }, /** @type {MeasureMemory} */ memory) {
-  // Sharp enough for one of the clouds to stand out: their divergences differ by more than epsilon.
-  const beta = 10 / memory.epsilon;
+function recall(/** @type {Task} */ { row, batches, threads }, /** @type {MeasureMemory} */ memory) {
+  const beta = (row.beta ?? 1) / memory.epsilon;
   const call = (/** @type {number} */ batch) => memory.retrieve(batches[batch], { beta, threads });
   return {
     name: 'engram',
