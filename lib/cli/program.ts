@@ -6,6 +6,7 @@ import { addDoctor } from './doctor.js';
 import { EXIT, oneLine, UsageError } from './failure.js';
 import { addImport } from './import.js';
 import { addInfo } from './info.js';
+import { addMeasures } from './measures/measures.js';
 import { addRetrieve } from './retrieve.js';
 import { addSearch } from './search.js';
 import { version } from '../package.cjs';
@@ -13,14 +14,18 @@ import { version } from '../package.cjs';
 /** The command line as commander sees it. */
 export function createProgram(): Command {
   const program = new Command('engram')
-    .description('Dense associative memory: store vectors, recall them from partial or noisy cues.')
+    .description('Associative memory: store vectors or weighted point clouds, recall them from partial or noisy cues.')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(try `engram --help`)');
+  program.commandsGroup('Memories of vectors:');
   addImport(program);
-  addInfo(program);
   addRetrieve(program);
   addSearch(program);
+  program.commandsGroup('Memories of measures:');
+  addMeasures(program);
+  program.commandsGroup('Both:');
+  addInfo(program);
   addDoctor(program);
   addDemo(program);
   return program;

@@ -1,0 +1,44 @@
+/** Opens memories of either kind, with a plain word where a command is for the other one. */
+import type { DenseMemory, MeasureMemory } from '../index.js';
+import { type Context, loadLibrary } from './command.js';
+import { Failure } from './failure.js';
+import { peekHeader } from './readers/safetensors-header.js';
+
+/** What a command for the other kind is told. */
+const OTHER = {
+  dense: 'is a memory of vectors; use `engram retrieve` or `engram search`',
+  measures: 'is a memory of measures; use `engram measures retrieve` or `engram measures divergence`',
+} as const;
+
+export type MemoryKind = keyof typeof OTHER;
+
+function isKind(kind: string | undefined): kind is MemoryKind {
+  return kind !== undefined && Object.hasOwn(OTHER, kind);
+}
+
+/** Which kind of memory a file holds; files of other programs, which do not say it, can only be dense. */
+export async function memoryKind(path: string): Promise<MemoryKind> {
+  return (await peekHeader(path))?.kind === 'measures' ? 'measures' : 'dense';
+}
+
+export async function openDense(path: string, { signal }: Context): Promise<DenseMemory> {
+  const { DenseMemory } = await loadLibrary();
+  return explained(path, 'dense', DenseMemory.open(path, { signal }));
+}
+
+export async function openMeasures(path: string, { signal }: Context): Promise<MeasureMemory> {
+  const { MeasureMemory } = await loadLibrary();
+  return explained(path, 'measures', MeasureMemory.open(path, { signal }));
+}
+
+/** Where a file does not open because it is of the other kind, says which commands are for it. */
+async function explained<T>(path: string, wanted: MemoryKind, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_ENGRAM_FORMAT') throw error;
+    const found = (await peekHeader(path))?.kind;
+    if (found === wanted || !isKind(found)) throw error;
+    throw new Failure(`${path}: ${OTHER[found]}`, 'ERR_ENGRAM_FORMAT', { cause: error });
+  }
+}
