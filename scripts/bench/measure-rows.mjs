@@ -57,16 +57,17 @@ function divergences({ epsilon, aims, ...memory }, { iterations, tolerance }) {
 }
 
 /** @returns {Row} */
-function recall(/** @type {number} */ beta) {
+function recall(/** @type {{ skipping: boolean }} */ { skipping }) {
   const memory = { count: 1000, points: 64, dim: 3 };
   return {
-    id: `measures-recall-${beta}`,
-    title: `recall of a moved cloud, ${shape(memory)}, epsilon 0.1, beta ${beta} / epsilon`,
+    id: skipping ? 'measures-recall' : 'measures-recall-all',
+    title: `recall of a moved cloud, ${shape(memory)}${skipping ? '' : ', no cloud skipped'}`,
     kind: 'recall',
     memory: { source: 'clouds', ...memory },
     queries: 1,
     epsilon: 0.1,
-    beta,
+    beta: 50,
+    prune: skipping ? undefined : 0,
     peers: [],
     bound: 'fma',
     aims: {},
@@ -77,6 +78,6 @@ function recall(/** @type {number} */ beta) {
 export const measureRows = [
   ...settings.map((setting) => divergences(setting, { iterations: 100 })),
   ...settings.map((setting) => divergences(setting, { tolerance: 1e-5 })),
-  recall(10),
-  recall(50),
+  recall({ skipping: true }),
+  recall({ skipping: false }),
 ];

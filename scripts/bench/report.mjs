@@ -72,7 +72,11 @@ function verdicts(/** @type {any} */ result) {
     const aim = result.microseconds[name];
     if (aim) all.push(verdict(`${name} ${duration(seconds)}`, `${aim} us`, seconds <= aim / 1e6));
   }
-  if (result.patternsPerSecond) all.push(`${scaled(result.patternsPerSecond)}patterns per second`);
+  const { patterns, 'pairs evaluated': evaluations } = result.facts;
+  if (patterns) {
+    const rate = (/** @type {number} */ count) => scaled(count / ours.seconds);
+    all.push(`${rate(patterns)}patterns/s, ${rate(evaluations)}evaluations of a pattern/s`);
+  }
   const held = result.memoryHeld?.engram;
   if (held !== undefined) {
     all.push(verdict(`${megabytes(held)} held`, megabytes(memoryAim), held <= memoryAim));

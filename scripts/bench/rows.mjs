@@ -20,6 +20,7 @@ import { measureRows } from './measure-rows.mjs';
  * @property {number} [iterations] of divergences, instead of a tolerance
  * @property {number} [epsilon] of transport, in units of the mean cost of the memory
  * @property {number} [beta] of a recall, in units of one over epsilon
+ * @property {number} [prune] of a recall, instead of the default
  * @property {number} [k] of a search
  * @property {'read' | 'fma' | 'cache' | 'call'} bound what limits the work: reading memory, arithmetic,
  *   arithmetic on a memory that lives in cache, or the cost of a call

@@ -60,7 +60,6 @@ export function summarise(row, work, timings, limits) {
       const ratio = theirs && ours ? pairedRatio(theirs, ours) : undefined;
       return { peer, aim, ratio, met: ratio === undefined ? undefined : ratio >= aim };
     }),
-    recallSeconds: row.kind === 'recall' ? ours?.median : undefined,
     microseconds: row.microseconds ?? {},
     share: row.share,
   };

@@ -43,7 +43,7 @@ function divergence(/** @type {Task} */ { row, batches, threads }, /** @type {Me
 /** @returns {Contestant} */
 function recall(/** @type {Task} */ { row, batches, threads }, /** @type {MeasureMemory} */ memory) {
   const beta = (row.beta ?? 1) / memory.epsilon;
-  const call = (/** @type {number} */ batch) => memory.retrieve(batches[batch], { beta, threads });
+  const call = (/** @type {number} */ batch) => memory.retrieve(batches[batch], { beta, prune: row.prune, threads });
   return {
     name: 'engram',
     turn: timed(call),
@@ -52,6 +52,7 @@ function recall(/** @type {Task} */ { row, batches, threads }, /** @type {Measur
       const found = [];
       for (const batch of batches.keys()) found.push(await call(batch));
       return {
+        patterns: memory.count,
         'pairs evaluated': mean(found.map(({ work }) => work.pairsEvaluated)),
         'pairs pruned': mean(found.map(({ work }) => work.pairsPruned)),
         iterations: mean(found.map(({ work }) => work.iterations)),
