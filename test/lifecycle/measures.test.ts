@@ -7,10 +7,11 @@ import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { type FullClouds, randomClouds } from '../support/clouds.js';
 import { endlessFlow } from '../support/endless-flow.js';
-import { EngramError, MeasureMemory, sinkhornDivergence } from '../support/engram.js';
+import { configure, EngramError, MeasureMemory, sinkhornDivergence } from '../support/engram.js';
 import { expectRejection } from '../support/expectations.js';
 import { scratchFolder } from '../support/files.js';
 import { seeded } from '../support/random.js';
+import { restoreThreads } from '../support/threads.js';
 
 const dim = 3;
 const options = { dim, epsilon: 0.5 };
@@ -34,6 +35,7 @@ describe('measures: abort', function () {
   const folder = scratchFolder();
   const memory = MeasureMemory.from(clouds, options);
   const long = endlessFlow();
+  restoreThreads();
 
   it('rejects with the signal\'s reason in the middle of a flow, and frees the pool', async () => {
     for (let round = 0; round < 10; ++round) {
@@ -45,6 +47,24 @@ describe('measures: abort', function () {
     }
     await memory.divergence(queries, { threads: 1 });
   });
+
+  for (const solver of ['auto', 'kernel', 'log', 'newton'] as const) {
+    it(`ends a single large problem too (${solver})`, async () => {
+      configure({ threads: 1 });
+      const large = randomClouds(seeded(55), 1, dim, 3000, 3000);
+      const hard = { solver, tolerance: 0, maxIterations: 2 ** 31 };
+      for (const delay of [0, 20, 100]) {
+        const call = sinkhornDivergence(large, randomClouds(seeded(56), 1, dim, 3000, 3000), {
+          ...options,
+          ...hard,
+          signal: AbortSignal.timeout(delay),
+        });
+        expect(await reasonOf(call)).to.be.instanceOf(DOMException).with.property('name', 'TimeoutError');
+      }
+      // The pool's only thread is free again.
+      expect((await memory.divergence(queries)).rows).to.equal(6);
+    });
+  }
 
   it('rejects at once when the signal was aborted before', async () => {
     const signal = AbortSignal.abort('too late');
