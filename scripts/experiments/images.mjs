@@ -23,7 +23,7 @@ export const title = 'Fashion-MNIST';
 
 const parameters = { seed: 1, epsilon: 0.25, beta: 100, denseSteps: 10 };
 export const sizes = {
-  full: { ...parameters, perClass: 20, queries: 100, steps: 30, shown: [1, 3, 8] },
+  full: { ...parameters, perClass: 20, queries: 100, steps: 20, shown: [1, 3, 8] },
   quick: { ...parameters, perClass: 1, queries: 2, steps: 3, shown: [1] },
 };
 
