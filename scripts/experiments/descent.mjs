@@ -24,7 +24,7 @@ export const sizes = {
 const ACCURATE = /** @type {const} */ ({ tolerance: 1e-12, flowTolerance: 1e-8, precision: 'float64' });
 
 /** Excess energies below this share of the first one are not told from what the solves leave open. */
-const FLOOR = 1e-10;
+export const FLOOR = 1e-10;
 
 /**
  * E_t - E_end over E_0 - E_end; a flow that ended early stays where it ended.
@@ -103,7 +103,8 @@ function factor(middle, [from, to]) {
  * @param {typeof sizes.full} sizes
  */
 function table(results, { at, stretches }) {
-  const head = ['case', ...at.map((step) => `step ${step}`), ...stretches.map((ends) => `a step, ${ends.join(' to ')}`)];
+  const factors = stretches.map((ends) => `a step, ${ends.join(' to ')}`);
+  const head = ['case', ...at.map((step) => `step ${step}`), ...factors];
   const rows = results.map(({ name, curves }) => {
     const middle = (/** @type {number} */ step) => median(curves.map((curve) => curve[step]));
     return [name, ...at.map((step) => short(middle(step))), ...stretches.map((ends) => factor(middle, ends))];

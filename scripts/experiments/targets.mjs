@@ -38,7 +38,8 @@ async function runCase({ setup }, { seeds, queries, steps }) {
     SHK: pooled('SHK'),
     H_vec: methodsFor(setup).includes('H_vec') ? pooled('H_vec') : undefined,
     H_pt: pooled('H_pt'),
-    bySeed: trials.map(({ judged }) => mean(judged.SHK.right)),
+    successes: trials.map(({ judged }) => mean(judged.SHK.right)),
+    ends: trials.map(({ judged }) => median(judged.SHK.divergence)),
     monotone: mean(trials.flatMap(({ energies }) => energies.map(isMonotone))),
   };
 }
@@ -52,16 +53,24 @@ async function runCase({ setup }, { seeds, queries, steps }) {
 const beside = (format, ours, target) => `**${format(ours)}**${target === undefined ? '' : ` (${format(target)})`}`;
 
 /**
+ * The least and the most.
+ * @param {(x: number) => string} format
+ * @param {number[]} list
+ */
+const range = (format, list) => `${format(Math.min(...list))} .. ${format(Math.max(...list))}`;
+
+/**
  * @param {import('./cases.mjs').Case} one
  * @param {Awaited<ReturnType<typeof runCase>>} result
  */
-function tableRow({ name, what, target }, { cue, SHK, H_vec, H_pt, bySeed, monotone }) {
+function tableRow({ name, what, target }, { cue, SHK, H_vec, H_pt, successes, ends, monotone }) {
   return [
     `${name} ${what}`,
     beside(share, SHK.success, target.success),
-    `${share(Math.min(...bySeed))} .. ${share(Math.max(...bySeed))}`,
+    range(share, successes),
     beside(short, cue.divergence, target.start),
     beside(short, SHK.divergence, target.end),
+    range(short, ends),
     share(monotone),
     H_vec ? beside(share, H_vec.success, target.vec) : 'n/a',
     beside(share, H_pt.success, target.pt),
@@ -75,7 +84,7 @@ export async function run(sizes) {
   for (const one of cases.filter(({ name }) => sizes.names.includes(name))) {
     rows.push(tableRow(one, await runCase(one, sizes)));
   }
-  const ours = ['case', 'success', 'seed by seed', 'S of the cue', 'S of the result', 'monotone'];
+  const ours = ['case', 'success', 'seed by seed', 'S of the cue', 'S of the result', 'seed by seed', 'monotone'];
   const head = [...ours, 'success of H_vec', 'success of H_pt', 'S of the result of H_pt'];
   return { tables: { targets: markdownTable(head, rows) }, figures: {} };
 }
