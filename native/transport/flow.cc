@@ -9,7 +9,10 @@ namespace engram::transport {
 namespace {
 
 constexpr double kArmijo = 1e-4;  // share of the promised fall of the energy that a step must bring
-constexpr double kGrowth = 1.1;   // of both step sizes, after a step
+// The first step sizes are guesses of the scale: too long a step can fall, a little, into another cloud's
+// basin.
+constexpr double kFirstShare = 0.3;
+constexpr double kGrowth = 1.1;  // of both step sizes, after a step
 constexpr uint32_t kMostRefusals = 40;
 constexpr double kNoDoubt = 1e-9;  // 1 - Gibbs weight at which a stored cloud is taken for the answer
 
@@ -152,8 +155,9 @@ void Flow::judge_step() {
 bool Flow::accepts() const {
   const double promised = step_points_ * found_.gradient_points + step_weights_ * found_.gradient_weights;
   const double slack = found_.slack + trial_found_.slack;
+  const double share = steps_ == 0 ? kFirstShare : kArmijo;
   return trial_found_.energy <= found_.energy &&
-         trial_found_.energy <= found_.energy - kArmijo * promised + slack;
+         trial_found_.energy <= found_.energy - share * promised + slack;
 }
 
 // The first step sizes: the curvature of S in the points is about 2 cost_scale, V has the unit of the cost.
