@@ -230,11 +230,12 @@ void Flow::stop(bool settled) {
   need_ = Need::kNothing;
 }
 
-// Makes the nearest stored cloud the trial when its Gibbs weight leaves no doubt.
+// Makes the likeliest stored cloud the trial when its Gibbs weight leaves no doubt.
 bool Flow::snap() {
-  if (1 - gibbs(found_.nearest) > kNoDoubt) return false;
+  const size_t likely = likeliest();
+  if (1 - gibbs(likely) > kNoDoubt) return false;
   snapped_ = true;
-  trial_ = to_state(memory_.clouds()[found_.nearest], memory_.clouds().dim());
+  trial_ = to_state(memory_.clouds()[likely], memory_.clouds().dim());
   evaluation_.begin(trial_);
   begin_stage(Stage::kSelf);
   return true;
@@ -247,13 +248,19 @@ double Flow::gibbs(size_t k) const {
   return std::exp(prior - options_.beta * (found_.divergences[k] - found_.energy));
 }
 
+size_t Flow::likeliest() const {
+  size_t best = found_.nearest;
+  for (size_t k = 0; k < found_.divergences.size(); ++k) best = gibbs(k) > gibbs(best) ? k : best;
+  return best;
+}
+
 void Flow::note() {
   if (!options_.trace || snapped_) return;
   trace_.energy.push_back(found_.energy);
   trace_.gradient.push_back(std::sqrt(found_.gradient_points + found_.gradient_weights));
   trace_.step_points.push_back(steps_ == 0 ? 0 : step_points_);
   trace_.step_weights.push_back(steps_ == 0 ? 0 : step_weights_);
-  trace_.nearest.push_back(static_cast<uint32_t>(found_.nearest));
+  trace_.nearest.push_back(static_cast<uint32_t>(likeliest()));
   trace_.evaluated.push_back(found_.evaluated);
   trace_.points.insert(trace_.points.end(), state_.points.begin(), state_.points.end());
   trace_.weights.insert(trace_.weights.end(), state_.weights.begin(), state_.weights.end());

@@ -63,6 +63,7 @@ class Flow {
   void lengthen();
   void stop(bool settled);
   bool snap();
+  size_t likeliest() const;
   void note();
 
   const MeasureMemory& memory_;
