@@ -12,8 +12,8 @@ import { formatBytes, formatFacts } from './format.js';
 /** What the command reads and writes, in words. */
 const FILE_FORMATS = {
   memories: 'safetensors (read, mapped, written); .npy matrices (read, mapped)',
-  imports: 'idx, idx.gz, csv, npy (versions 1 to 3), safetensors',
-  results: 'npy, json',
+  imports: 'idx, idx.gz, csv, npy (versions 1 to 3), safetensors; for measures also png',
+  results: 'npy, json; of measures also safetensors, svg',
 };
 
 /** The report; also what `--json` prints. */

@@ -55,18 +55,14 @@ async function importFiles(context: Context, options: ImportOptions, files: read
   };
   const sources = await openAll(files, readOptions);
   const values = await readValues(files, options, readOptions);
-  const memory = await context.withProgress('Reading', (onProgress) =>
+  using memory = await context.withProgress('Reading', (onProgress) =>
     storeAll(sources, values, options, context.signal, onProgress),
   );
-  try {
-    const calibration = await calibrate(memory, options, context);
-    await context.withProgress('Saving', (onProgress) =>
-      memory.save(options.output, { signal: context.signal, onProgress }),
-    );
-    await report(context, memory, options.output, values, calibration);
-  } finally {
-    memory.dispose();
-  }
+  const calibration = await calibrate(memory, options, context);
+  await context.withProgress('Saving', (onProgress) =>
+    memory.save(options.output, { signal: context.signal, onProgress }),
+  );
+  await report(context, memory, options.output, values, calibration);
 }
 
 async function openAll(files: readonly string[], options: ReadOptions): Promise<MatrixSource[]> {

@@ -24,10 +24,11 @@ export function createProgram(): Command {
   addSearch(program);
   program.commandsGroup('Memories of measures:');
   addMeasures(program);
-  program.commandsGroup('Both:');
+  program.commandsGroup('General:');
   addInfo(program);
   addDoctor(program);
   addDemo(program);
+  program.helpCommand(true);
   return program;
 }
 

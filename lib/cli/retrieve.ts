@@ -52,29 +52,25 @@ async function retrieve(
   [path = '', queryPath = '']: readonly string[],
 ): Promise<void> {
   const { softmax } = await loadLibrary();
-  const memory = await openDense(path, context);
-  try {
-    const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
-    const beta = options.beta ?? (await calibratedBeta(memory, options.similarity, context));
-    const { similarity, steps, tolerance } = options;
-    const start = performance.now();
-    const retrieval = await context.withProgress('Retrieving', (onProgress) =>
-      memory.retrieve(queries, {
-        separation: softmax({ beta }),
-        similarity,
-        steps,
-        tolerance,
-        signal: context.signal,
-        onProgress,
-      }),
-    );
-    const seconds = (performance.now() - start) / 1000;
-    await saveNpy(options.output, retrieval.values, memory.valueDim);
-    if (options.states !== undefined) await saveNpy(options.states, retrieval.patterns, memory.dim);
-    report(context, options, { retrieval, beta, seconds });
-  } finally {
-    memory.dispose();
-  }
+  using memory = await openDense(path, context);
+  const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
+  const beta = options.beta ?? (await calibratedBeta(memory, options.similarity, context));
+  const { similarity, steps, tolerance } = options;
+  const start = performance.now();
+  const retrieval = await context.withProgress('Retrieving', (onProgress) =>
+    memory.retrieve(queries, {
+      separation: softmax({ beta }),
+      similarity,
+      steps,
+      tolerance,
+      signal: context.signal,
+      onProgress,
+    }),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  await saveNpy(options.output, retrieval.values, memory.valueDim);
+  if (options.states !== undefined) await saveNpy(options.states, retrieval.patterns, memory.dim);
+  report(context, options, { retrieval, beta, seconds });
 }
 
 /** The memory's own beta for this similarity, found now where it has none. */

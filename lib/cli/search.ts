@@ -42,27 +42,23 @@ async function search(
   if (!/\.(json|npy)$/.test(output)) {
     throw new UsageError(`search: --output is ${JSON.stringify(output)}; expected a name that ends with .json or .npy`);
   }
-  const memory = await openDense(path, context);
-  try {
-    const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
-    const start = performance.now();
-    const hits = await context.withProgress('Searching', (onProgress) =>
-      memory.search(queries, { k: count, similarity, signal: context.signal, onProgress }),
-    );
-    const seconds = (performance.now() - start) / 1000;
-    const files = await writeHits(output, similarity, hits);
-    const found = hits.indices.length / hits.k;
-    context.print({ output: files, queries: found, k: hits.k, similarity, seconds }, () =>
-      formatFacts([
-        ['hits', files.join(', ')],
-        ['queries', formatCount(found)],
-        ['k', String(hits.k)],
-        ['time', formatSeconds(seconds)],
-      ]),
-    );
-  } finally {
-    memory.dispose();
-  }
+  using memory = await openDense(path, context);
+  const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
+  const start = performance.now();
+  const hits = await context.withProgress('Searching', (onProgress) =>
+    memory.search(queries, { k: count, similarity, signal: context.signal, onProgress }),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  const files = await writeHits(output, similarity, hits);
+  const found = hits.indices.length / hits.k;
+  context.print({ output: files, queries: found, k: hits.k, similarity, seconds }, () =>
+    formatFacts([
+      ['hits', files.join(', ')],
+      ['queries', formatCount(found)],
+      ['k', String(hits.k)],
+      ['time', formatSeconds(seconds)],
+    ]),
+  );
 }
 
 /** Writes the hits in the format that the name asks for; returns the names of the files. */

@@ -1,4 +1,5 @@
 /** Pictures of recall: the cue, the way it took, what it became, and the stored cloud it came to, for each query. */
+import { shorten } from '../format.js';
 import { document, element, escaped, fixed } from './svg.js';
 
 /** Points and weights of one cloud. */
@@ -44,15 +45,23 @@ const LEGEND = 24;
 const MOST_RADIUS = 7;
 const PADDING = MOST_RADIUS + 5;
 const COLUMNS = 4;
+/** Characters that have room above a panel. */
+const MOST_TITLE = 48;
 
 // Okabe and Ito's colours, which people of any colour vision tell apart.
 const STYLES = {
   stored: { fill: '#d0d0d0', stroke: '#909090', 'stroke-width': '0.5' },
-  path: { fill: 'none', stroke: '#0072b2', 'stroke-width': '0.7', 'stroke-opacity': '0.35' },
+  path: { fill: 'none', stroke: '#0072b2', 'stroke-width': '0.7', 'stroke-opacity': '0.5' },
   cue: { fill: '#e69f00', 'fill-opacity': '0.8' },
   recalled: { fill: '#0072b2', 'fill-opacity': '0.8' },
 } as const;
-const MEANINGS = { stored: 'nearest stored', path: 'path', cue: 'cue', recalled: 'recalled' } as const;
+/** What stands in the legend, and where it begins. */
+const LEGEND_ENTRIES = [
+  ['cue', 'cue', 5],
+  ['path', 'path', 60],
+  ['recalled', 'recalled', 115],
+  ['stored', 'nearest stored', 200],
+] as const;
 
 /** Draws a panel for each recall. Areas of points are in proportion to their weights, alike within a panel. */
 export function drawRecalls(recalls: readonly Recall[], options: PictureOptions): string {
@@ -76,7 +85,7 @@ function panel(recall: Recall, options: PictureOptions, [x, y]: Place): string {
   const radius = radiusRule(all);
   const dots = (kind: 'stored' | 'cue' | 'recalled', marks: Marks): string => circles(kind, marks, toPanel, radius);
   return element('g', { class: 'panel', transform: `translate(${fixed(x)} ${fixed(y)})` }, [
-    element('text', { x: 0, y: -6 }, [escaped(recall.title)]),
+    element('text', { x: 0, y: -6 }, [escaped(shorten(recall.title, MOST_TITLE))]),
     element('rect', { class: 'frame', width: SIDE, height: SIDE, fill: 'none', stroke: '#b0b0b0' }),
     dots('stored', stored),
     paths(states, toPanel),
@@ -128,7 +137,7 @@ function radiusRule(all: readonly Marks[]): (weight: number) => number {
     points = Math.max(points, weights.length);
     heaviest = weights.reduce((most, weight) => Math.max(most, weight), heaviest);
   }
-  const largest = Math.min(MOST_RADIUS, Math.max(1.5, (0.4 * SIDE) / Math.sqrt(points)));
+  const largest = Math.min(MOST_RADIUS, Math.max(1.5, (0.3 * SIDE) / Math.sqrt(points)));
   return (weight) => largest * Math.sqrt(weight / (heaviest || 1));
 }
 
@@ -157,11 +166,13 @@ function paths(states: readonly Marks[], toPanel: (place: Place) => Place): stri
 }
 
 function legend(x: number, y: number): string {
-  const entries = (['cue', 'path', 'recalled', 'stored'] as const).map((kind, at) => {
-    const left = x + 90 * at;
-    const line = element('line', { x1: left - 5, x2: left + 5, y1: y, y2: y, ...STYLES.path, 'stroke-opacity': '1' });
-    const dot = element('circle', { cx: left, cy: y, r: 5, ...(kind === 'path' ? {} : STYLES[kind]) });
-    return (kind === 'path' ? line : dot) + element('text', { x: left + 10, y: y + 4 }, [MEANINGS[kind]]);
+  const entries = LEGEND_ENTRIES.map(([kind, meaning, offset]) => {
+    const cx = x + offset;
+    const sign =
+      kind === 'path'
+        ? element('line', { x1: cx - 5, x2: cx + 5, y1: y, y2: y, ...STYLES.path })
+        : element('circle', { cx, cy: y, r: 5, ...STYLES[kind] });
+    return sign + element('text', { x: cx + 10, y: y + 4 }, [meaning]);
   });
   return element('g', { class: 'legend' }, entries);
 }
