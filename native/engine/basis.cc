@@ -1,0 +1,91 @@
+#include "engine/basis.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace engram::engine {
+
+Result<Basis> Basis::create(size_t dim, size_t capacity) {
+  Basis basis;
+  basis.dim_ = dim;
+  basis.capacity_ = capacity;
+  Result<AlignedBuffer> data = AlignedBuffer::allocate(basis.pieces() * capacity * kPiece * sizeof(double));
+  if (!data.ok()) return data.status();
+  basis.data_ = std::move(data).value();
+  return basis;
+}
+
+void Basis::read(size_t first, size_t count, const double* rows) {
+  for (size_t v = 0; v < count; ++v) {
+    for (size_t p = 0; p < pieces(); ++p) {
+      const size_t from = p * kPiece;
+      std::copy_n(rows + v * dim_ + from, std::min(kPiece, dim_ - from), piece(p, first + v));
+    }
+  }
+}
+
+void Basis::write(size_t first, size_t count, double* rows) const {
+  for (size_t v = 0; v < count; ++v) {
+    for (size_t p = 0; p < pieces(); ++p) {
+      const size_t from = p * kPiece;
+      std::copy_n(piece(p, first + v), std::min(kPiece, dim_ - from), rows + v * dim_ + from);
+    }
+  }
+}
+
+Status Basis::inner(size_t first, size_t count, const Basis& other, size_t other_first, size_t other_count,
+                    double* out, const runtime::Parallel& parallel) const {
+  std::vector<double> parts(pieces() * count * other_count);
+  Status status = runtime::run_parallel(
+      pieces(),
+      [&](size_t p) -> Result<bool> {
+        kernels::active().gibbs.means({count, kPiece}, other_count, piece(p, first),
+                                      other.piece(p, other_first), parts.data() + p * count * other_count);
+        return true;
+      },
+      parallel);
+  std::fill_n(out, count * other_count, 0.0);
+  for (size_t p = 0; p < pieces(); ++p) {
+    for (size_t i = 0; i < count * other_count; ++i) out[i] += parts[p * count * other_count + i];
+  }
+  return status;
+}
+
+Status Basis::add(size_t target_first, size_t target_count, const Basis& source, size_t source_first,
+                  size_t source_count, const double* coefficients, const runtime::Parallel& parallel) {
+  return runtime::run_parallel(
+      pieces(),
+      [&](size_t p) -> Result<bool> {
+        std::vector<double> weights(source_count);
+        for (size_t j = 0; j < target_count; ++j) {
+          for (size_t i = 0; i < source_count; ++i) weights[i] = coefficients[i * target_count + j];
+          kernels::active().gibbs.add_columns({source_count, kPiece}, source.piece(p, source_first),
+                                              weights.data(), piece(p, target_first + j));
+        }
+        return true;
+      },
+      parallel);
+}
+
+Status Basis::recombine(size_t first, size_t count, size_t kept, const double* coefficients,
+                        const runtime::Parallel& parallel) {
+  return runtime::run_parallel(
+      pieces(),
+      [&](size_t p) -> Result<bool> {
+        std::vector<double> weights(count);
+        std::vector<double> sums(kept * kPiece, 0);
+        for (size_t j = 0; j < kept; ++j) {
+          for (size_t i = 0; i < count; ++i) weights[i] = coefficients[i * kept + j];
+          kernels::active().gibbs.add_columns({count, kPiece}, piece(p, first), weights.data(),
+                                              sums.data() + j * kPiece);
+        }
+        std::copy(sums.begin(), sums.end(), piece(p, first));
+        return true;
+      },
+      parallel);
+}
+
+}  // namespace engram::engine

@@ -1,0 +1,119 @@
+#include "engine/row_products.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "support/reference.h"
+
+namespace engram::engine {
+namespace {
+
+using runtime::Parallel;
+
+TEST_CASE("products with rows equal Float64 loops at every size around the tiles") {
+  for (const size_t count : {1, 7, 255, 256, 300}) {
+    for (const size_t dim : {1, 31, 256, 530}) {
+      for (const size_t width : {1, 5, 33, 72}) {
+        const std::vector<float> x = reference::random_floats(count * dim, count + dim);
+        const std::vector<float> block = reference::random_floats(width * dim, width);
+        const std::vector<float> coefficients = reference::random_floats(count * width, width + 1);
+        std::vector<float> scores(count * width);
+        std::vector<float> combined(width * dim);
+        const Rows rows{x.data(), Element::kFloat32, count, dim};
+        REQUIRE(row_scores(rows, block.data(), width, scores.data(), Parallel()).ok());
+        REQUIRE(combine_rows(rows, coefficients.data(), width, combined.data(), Parallel()).ok());
+        for (const size_t i : {size_t{0}, count / 2, count - 1}) {
+          for (size_t k = 0; k < width; ++k) {
+            const double exact = reference::dot(x.data() + i * dim, block.data() + k * dim, dim);
+            REQUIRE(std::abs(scores[i * width + k] - exact) <= 4e-7 * static_cast<double>(dim));
+          }
+        }
+        for (const size_t d : {size_t{0}, dim / 2, dim - 1}) {
+          for (size_t k = 0; k < width; ++k) {
+            double exact = 0;
+            for (size_t i = 0; i < count; ++i)
+              exact += static_cast<double>(x[i * dim + d]) * coefficients[i * width + k];
+            REQUIRE(std::abs(combined[k * dim + d] - exact) <= 4e-7 * static_cast<double>(count));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Gram matrices are symmetric and equal Float64 sums") {
+  for (const auto& [count, dim] : {std::pair<size_t, size_t>{1, 1}, {40, 700}, {600, 300}, {257, 513}}) {
+    const std::vector<float> x = reference::random_floats(count * dim, dim);
+    const Rows rows{x.data(), Element::kFloat32, count, dim};
+    std::vector<double> by_rows(count * count);
+    std::vector<double> by_columns(dim * dim);
+    REQUIRE(gram_of_rows(rows, by_rows.data(), Parallel()).ok());
+    REQUIRE(gram_of_columns(rows, by_columns.data(), Parallel()).ok());
+    for (size_t i = 0; i < count; i += 1 + count / 9) {
+      for (size_t j = 0; j < count; j += 1 + count / 7) {
+        const double exact = reference::dot(x.data() + i * dim, x.data() + j * dim, dim);
+        REQUIRE(std::abs(by_rows[i * count + j] - exact) <= 4e-7 * static_cast<double>(dim));
+        REQUIRE(by_rows[i * count + j] == by_rows[j * count + i]);
+      }
+    }
+    for (size_t i = 0; i < dim; i += 1 + dim / 9) {
+      for (size_t j = 0; j < dim; j += 1 + dim / 7) {
+        double exact = 0;
+        for (size_t r = 0; r < count; ++r) exact += static_cast<double>(x[r * dim + i]) * x[r * dim + j];
+        REQUIRE(std::abs(by_columns[i * dim + j] - exact) <= 4e-7 * static_cast<double>(count));
+        REQUIRE(by_columns[i * dim + j] == by_columns[j * dim + i]);
+      }
+    }
+  }
+}
+
+TEST_CASE("bytes and packed signs are the numbers they stand for") {
+  constexpr size_t kCount = 70;
+  constexpr size_t kDim = 301;
+  std::vector<float> floats(kCount * kDim);
+  std::vector<int8_t> bytes(kCount * kDim);
+  std::vector<uint8_t> bits(kCount * row_bytes(kDim, Element::kSign), 0);
+  for (size_t i = 0; i < kCount; ++i) {
+    for (size_t d = 0; d < kDim; ++d) {
+      const bool up = (i * 31 + d * 17) % 5 < 2;
+      floats[i * kDim + d] = up ? 1.0F : -1.0F;
+      bytes[i * kDim + d] = up ? 1 : -1;
+      if (up) bits[i * row_bytes(kDim, Element::kSign) + d / 8] |= static_cast<uint8_t>(1U << (d % 8));
+    }
+  }
+  const std::vector<float> block = reference::random_floats(3 * kDim, 1);
+  std::vector<std::vector<float>> results;
+  for (const Rows& rows :
+       {Rows{floats.data(), Element::kFloat32, kCount, kDim},
+        Rows{bytes.data(), Element::kInt8, kCount, kDim}, Rows{bits.data(), Element::kSign, kCount, kDim}}) {
+    std::vector<float> scores(kCount * 3);
+    REQUIRE(row_scores(rows, block.data(), 3, scores.data(), Parallel()).ok());
+    results.push_back(scores);
+  }
+  CHECK(results[1] == results[0]);
+  CHECK(results[2] == results[0]);
+}
+
+TEST_CASE("dense products equal Float64 loops") {
+  for (const size_t n : {1, 15, 16, 100}) {
+    const std::vector<float> noise = reference::random_floats(n * n, n);
+    std::vector<double> a(noise.begin(), noise.end());
+    const std::vector<double> block(a.begin(),
+                                    a.begin() + static_cast<ptrdiff_t>(std::min<size_t>(3, n) * n));
+    const size_t width = block.size() / n;
+    std::vector<double> out(n * width);
+    REQUIRE(dense_product(a.data(), n, block.data(), width, out.data(), Parallel()).ok());
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t k = 0; k < width; ++k) {
+        double exact = 0;
+        for (size_t j = 0; j < n; ++j) exact += a[i * n + j] * block[k * n + j];
+        REQUIRE(std::abs(out[i * width + k] - exact) <= 1e-13 * static_cast<double>(n));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace engram::engine
