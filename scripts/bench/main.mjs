@@ -3,7 +3,7 @@
 // @ts-check
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { devices, version } from './engram.mjs';
@@ -87,7 +87,8 @@ async function main() {
   const results = [];
   for (const row of chosen) {
     try {
-      results.push(await measure(row, threads));
+      const result = await measure(row, threads);
+      results.push({ ...result, load: loadavg()[0] }); // of all programs, this one included
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
       results.push({ id: row.id, title: row.title, failed });

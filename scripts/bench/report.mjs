@@ -122,6 +122,12 @@ function versionsOf(/** @type {any[]} */ results) {
   return [...new Set(versions.map(([name, version]) => `${name.split('-')[0]} ${version}`))];
 }
 
+/** Range of the load averages after each row: how much else the machine had to do. */
+function loadRange(/** @type {any[]} */ results) {
+  const loads = results.flatMap(({ load }) => (load === undefined ? [] : [load]));
+  return `load ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+}
+
 /** All rows, one line each. */
 export function summaryText(/** @type {any[]} */ results) {
   return results
@@ -155,7 +161,7 @@ export function markdown(/** @type {any} */ machine, /** @type {any[]} */ result
     });
   return [
     `${machine.processor}, ${machine.threads} threads, ${machine.instructionSet}; Node ${machine.node}, ` +
-      `${[...peers, ...versionsOf(results)].join(', ')}; ${machine.date.slice(0, 10)}.`,
+      `${[...peers, ...versionsOf(results)].join(', ')}; ${loadRange(results)}; ${machine.date.slice(0, 10)}.`,
     '',
     '| row | engram | floor | of the limit | others (time / engram\'s time) | held |',
     '| --- | --- | --- | --- | --- | --- |',
