@@ -48,6 +48,17 @@ inline DoubleCloud random_cloud(size_t n, size_t dim, uint64_t seed) {
   return normalised(cloud);
 }
 
+// The points and weights in reverse order.
+inline DoubleCloud reversed(const DoubleCloud& cloud) {
+  DoubleCloud back;
+  const size_t dim = cloud.dim();
+  for (size_t i = cloud.weights.size(); i-- > 0;) {
+    back.weights.push_back(cloud.weights[i]);
+    for (size_t d = 0; d < dim; ++d) back.points.push_back(cloud.points[i * dim + d]);
+  }
+  return back;
+}
+
 // A Gaussian on an even grid of n points over 7.5 standard deviations to each side: exact to Float64.
 inline DoubleCloud gaussian_grid(size_t n, double mean, double deviation) {
   DoubleCloud cloud;

@@ -36,17 +36,6 @@ struct RecallProblem {
   std::vector<DoubleCloud> queries;
 };
 
-// The points and weights in reverse order.
-inline DoubleCloud reversed(const DoubleCloud& cloud) {
-  DoubleCloud back;
-  const size_t dim = cloud.dim();
-  for (size_t i = cloud.weights.size(); i-- > 0;) {
-    back.weights.push_back(cloud.weights[i]);
-    for (size_t d = 0; d < dim; ++d) back.points.push_back(cloud.points[i * dim + d]);
-  }
-  return back;
-}
-
 inline transport::FlowOptions traced_flow(double beta) {
   transport::FlowOptions options;
   options.beta = beta;

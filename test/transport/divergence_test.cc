@@ -9,47 +9,22 @@
 #include <vector>
 
 #include "support/clouds.h"
+#include "support/divergences.h"
 #include "support/float_clouds.h"
+#include "support/transport_cases.h"
 #include "support/transport_reference.h"
 #include "transport/requests.h"
 
 namespace engram::transport {
 namespace {
 
+using support::Answer;
+using support::ask;
+using support::between;
 using support::DoubleCloud;
 using support::random_cloud;
 using support::rounded;
-
-struct Answer {
-  explicit Answer(size_t pairs)
-      : values(pairs), bounds(pairs), iterations(pairs), residual(pairs), converged(pairs) {}
-  DivergenceOutputs out() {
-    return {values.data(), bounds.data(), iterations.data(), residual.data(), converged.data()};
-  }
-  std::vector<double> values;
-  std::vector<double> bounds;
-  std::vector<uint32_t> iterations;
-  std::vector<float> residual;
-  std::vector<uint8_t> converged;
-};
-
-SolveOptions tight() {
-  SolveOptions options;
-  options.tolerance = 1e-12;
-  options.max_iterations = 20'000;
-  return options;
-}
-
-Answer ask(const std::vector<DoubleCloud>& queries, const std::shared_ptr<MeasureMemory>& memory,
-           const SolveOptions& options, unsigned threads = 0) {
-  Answer answer(queries.size() * memory->clouds().count());
-  REQUIRE(divergence_sync(memory, support::to_clouds(queries), options, answer.out(), threads).ok());
-  return answer;
-}
-
-double between(const DoubleCloud& x, const DoubleCloud& y, double epsilon, double cost_scale = 0.5) {
-  return ask({x}, support::to_memory({y}, epsilon, cost_scale), tight()).values[0];
-}
+using support::tight_solve;
 
 TEST_CASE("divergences of clouds of all sizes equal the reference's, within the bounds given") {
   std::vector<DoubleCloud> stored;
@@ -59,7 +34,7 @@ TEST_CASE("divergences of clouds of all sizes equal the reference's, within the 
   for (const double epsilon : {2.0, 0.2, 0.05}) {
     const auto memory = support::to_memory(stored, epsilon, 0.75);
     for (const double tolerance : {1e-3, 1e-6, 1e-11}) {
-      SolveOptions options = tight();
+      SolveOptions options = tight_solve();
       options.tolerance = tolerance;
       const Answer answer = ask(queries, memory, options);
       for (size_t q = 0; q < queries.size(); ++q) {
@@ -76,104 +51,71 @@ TEST_CASE("divergences of clouds of all sizes equal the reference's, within the 
   }
 }
 
-TEST_CASE("a divergence is positive, symmetric, and 0 between a cloud and its permutation") {
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    const DoubleCloud x = random_cloud(4 + seed, 2, seed);
-    const DoubleCloud y = random_cloud(20 - seed, 2, 100 + seed);
-    DoubleCloud reversed = x;
-    for (size_t i = 0; i < x.weights.size(); ++i) {
-      const size_t from = x.weights.size() - 1 - i;
-      reversed.weights[i] = x.weights[from];
-      reversed.points[2 * i] = x.points[2 * from];
-      reversed.points[2 * i + 1] = x.points[2 * from + 1];
+TEST_CASE("R1: the published divergences, but for the rounding of the points") {
+  for (const support::TransportCase& published : support::kR1) {
+    CHECK(std::abs(between(support::r1_x(), support::r1_y(), published.epsilon) - published.divergence) <=
+          2e-7);
+  }
+}
+
+TEST_CASE("solvers and precisions agree over six decades of epsilon, within their bounds") {
+  const std::vector<DoubleCloud> stored{rounded(random_cloud(40, 3, 14)), rounded(random_cloud(90, 3, 15))};
+  const std::vector<DoubleCloud> queries{rounded(random_cloud(64, 3, 16))};
+  for (const double epsilon : {1e3, 1e2, 10.0, 1.0, 0.1, 0.01, 1e-3}) {
+    const auto memory = support::to_memory(stored, epsilon);
+    SolveOptions options = tight_solve();
+    options.tolerance = 1e-9;
+    const Answer expected = ask(queries, memory, options);
+    for (const Solver solver : {Solver::kKernel, Solver::kLog, Solver::kNewton}) {
+      for (const Precision precision : {Precision::kFloat32, Precision::kFloat64}) {
+        options.solver = solver;
+        options.precision = precision;
+        options.max_iterations = solver == Solver::kNewton ? 500 : 2000;
+        const Answer answer = ask(queries, memory, options);
+        for (size_t k = 0; k < 2; ++k) {
+          CAPTURE(epsilon);
+          CAPTURE(static_cast<int>(solver));
+          CHECK(expected.converged[k] == 1);
+          CHECK(std::abs(answer.values[k] - expected.values[k]) <=
+                answer.bounds[k] + expected.bounds[k] + 1e-11);
+          CHECK((answer.converged[k] == 1) == (answer.residual[k] <= 1e-9F));
+          if (answer.converged[k] == 1) CHECK(std::abs(answer.values[k] - expected.values[k]) <= 1e-7);
+        }
+      }
     }
-    const double there = between(x, y, 0.1);
-    CHECK(there > 0);
-    CHECK(there == doctest::Approx(between(y, x, 0.1)).epsilon(1e-9));
-    CHECK(there == doctest::Approx(between(reversed, y, 0.1)).epsilon(1e-9));
-    CHECK(std::abs(between(x, reversed, 0.1)) <= 1e-10);
   }
 }
 
-TEST_CASE("between a cloud and its translate it is the cost of the translation") {
-  const DoubleCloud x = rounded(random_cloud(25, 2, 1));
-  DoubleCloud moved = x;
-  for (size_t i = 0; i < 25; ++i) {
-    moved.points[2 * i] += 0.5;
-    moved.points[2 * i + 1] -= 2;
-  }
-  // Half and 2 are exact in Float32; the points below 1 keep all but their last bits.
-  for (const double epsilon : {5.0, 0.1, 0.01}) {
-    CHECK(between(moved, x, epsilon, 0.75) == doctest::Approx(0.75 * 4.25).epsilon(1e-6));
-  }
-}
-
-TEST_CASE("the means' part splits off exactly") {
-  const DoubleCloud x = rounded(random_cloud(12, 2, 3));
-  const DoubleCloud y = rounded(random_cloud(15, 2, 4));
-  double square = 0;
-  double mean[2][2] = {};
-  const auto centred = [&](const DoubleCloud& cloud, double* m) {
-    DoubleCloud c = cloud;
-    for (size_t i = 0; i < c.weights.size(); ++i) {
-      for (size_t d = 0; d < 2; ++d) m[d] += c.weights[i] * c.points[2 * i + d];
+TEST_CASE("the bound holds and the residual is true wherever a solver had to stop") {
+  const DoubleCloud x = rounded(random_cloud(25, 2, 17));
+  const DoubleCloud y = rounded(random_cloud(30, 2, 18));
+  const double exact = reference::divergence(x, y, {2, 0.5, 0.05});
+  for (const uint32_t iterations : {1, 2, 3, 5, 8, 13, 40}) {
+    for (const Solver solver : {Solver::kAuto, Solver::kKernel, Solver::kLog, Solver::kNewton}) {
+      SolveOptions options;
+      options.tolerance = 1e-12;
+      options.max_iterations = iterations;
+      options.solver = solver;
+      const Answer answer = ask({x}, support::to_memory({y}, 0.05), options);
+      CAPTURE(iterations);
+      CHECK(answer.iterations[0] <= iterations);
+      CHECK(std::abs(answer.values[0] - exact) <= answer.bounds[0] + 1e-12);
+      CHECK((answer.converged[0] == 1) == (answer.residual[0] <= 1e-12F));
     }
-    for (size_t i = 0; i < c.weights.size(); ++i) {
-      for (size_t d = 0; d < 2; ++d) c.points[2 * i + d] -= m[d];
-    }
-    return c;
-  };
-  const DoubleCloud xc = centred(x, mean[0]);
-  const DoubleCloud yc = centred(y, mean[1]);
-  for (size_t d = 0; d < 2; ++d) square += std::pow(mean[0][d] - mean[1][d], 2);
-  CHECK(between(x, y, 0.1) == doctest::Approx(0.5 * square + between(xc, yc, 0.1)).epsilon(1e-6));
+  }
 }
 
-TEST_CASE("twice the cost scale at twice the epsilon is twice the divergence") {
-  const DoubleCloud x = random_cloud(12, 4, 5);
-  const DoubleCloud y = random_cloud(13, 4, 6);
-  CHECK(between(x, y, 0.4, 1) == doctest::Approx(2 * between(x, y, 0.2, 0.5)).epsilon(1e-9));
-}
-
-TEST_CASE("its limits are the means' distance for large epsilon and the transport cost for small") {
-  // In one dimension transport pairs sorted points.
-  DoubleCloud x;
-  DoubleCloud y;
-  double cost = 0;
-  double mean = 0;
-  for (size_t i = 0; i < 10; ++i) {
-    x.points.push_back(static_cast<double>(i));
-    y.points.push_back(static_cast<double>(i * i) / 4 + 0.5);
-    x.weights.push_back(0.1);
-    y.weights.push_back(0.1);
-    cost += 0.1 * 0.5 * std::pow(x.points[i] - y.points[i], 2);
-    mean += 0.1 * (x.points[i] - y.points[i]);
-  }
-  CHECK(between(x, y, 1e7) == doctest::Approx(0.5 * mean * mean).epsilon(1e-4));
-  CHECK(between(x, y, 1e-3) == doctest::Approx(cost).epsilon(1e-3));
-}
-
-TEST_CASE("clouds far from the origin, in high dimension, collinear or with equal points are no worse off") {
-  DoubleCloud far = random_cloud(10, 2, 7);
-  for (double& x : far.points) x = x * 1e3 + 1e6;
-  DoubleCloud line = random_cloud(10, 2, 8);
-  for (size_t i = 0; i < 10; ++i) line.points[2 * i + 1] = 2 * line.points[2 * i];
-  DoubleCloud equal = random_cloud(10, 2, 9);
-  for (size_t i = 1; i < 5; ++i) {
-    equal.points[2 * i] = equal.points[0];
-    equal.points[2 * i + 1] = equal.points[1];
-  }
-  const DoubleCloud other = rounded(random_cloud(9, 2, 10));
-  for (const DoubleCloud& cloud : {rounded(far), rounded(line), rounded(equal)}) {
-    const double scale = support::cost(cloud, 0, other, 0, {2, 0.5, 1}) + 1;
-    const double epsilon = 0.05 * scale;
-    const double exact = reference::divergence(cloud, other, {2, 0.5, epsilon});
-    CHECK(between(cloud, other, epsilon) == doctest::Approx(exact).epsilon(1e-8));
-  }
-  const DoubleCloud wide = rounded(random_cloud(12, 1024, 11));
-  const DoubleCloud wider = rounded(random_cloud(8, 1024, 12));
-  CHECK(between(wide, wider, 20) ==
-        doctest::Approx(reference::divergence(wide, wider, {1024, 0.5, 20})).epsilon(1e-9));
+TEST_CASE("a divergence has converged only when the query's own problem has too") {
+  // The cross problem to a Dirac is solved by one iteration, the query's own problem is not.
+  const DoubleCloud x = rounded(random_cloud(25, 2, 19));
+  SolveOptions options;
+  options.tolerance = 1e-9;
+  options.max_iterations = 1;
+  const Answer answer = ask({x}, support::to_memory({{{0, 0}, {1}}}, 0.1), options);
+  const double exact = reference::divergence(x, {{0, 0}, {1}}, {2, 0.5, 0.1});
+  CHECK(std::abs(answer.values[0] - exact) <= answer.bounds[0] + 1e-12);
+  CHECK(answer.converged[0] == 0);
+  CHECK(answer.residual[0] > 1e-9F);
 }
 
 TEST_CASE("the answer's bits do not depend on the number of threads") {
@@ -201,6 +143,21 @@ TEST_CASE("what does not converge says so, and fails where that is asked for") {
   const Status status = divergence_sync(memory, support::to_clouds({random_cloud(20, 2, 2)}), options, {});
   CHECK(status.code() == StatusCode::kNotConverged);
   CHECK(status.message().find("query 0 and cloud 0") != std::string::npos);
+}
+
+TEST_CASE("an epsilon that Float64 cannot hold is refused, with what would be valid") {
+  const auto memory = support::to_memory({random_cloud(5, 2, 1)}, 1e-11);
+  double value = 0;
+  DivergenceOutputs out;
+  out.values = &value;
+  const Status status = divergence_sync(memory, support::to_clouds({random_cloud(5, 2, 2)}), {}, out);
+  CHECK(status.code() == StatusCode::kRange);
+  CHECK(status.message().find("at least") != std::string::npos);
+}
+
+TEST_CASE("outputs that are not wanted need not be there") {
+  const auto memory = support::to_memory({random_cloud(5, 2, 1)}, 0.1);
+  CHECK(divergence_sync(memory, support::to_clouds({random_cloud(5, 2, 2)}), {}, {}).ok());
 }
 
 TEST_CASE("queries of another dim are refused") {

@@ -1,4 +1,4 @@
-// R2, R3 and R4 are the published reference cases of the flow: a memory of three clouds and a perturbed one.
+// R3 and R4 are the published reference cases of the flow: a memory of three clouds and a perturbed one.
 #include "transport/flow.h"
 
 #include <doctest/doctest.h>
@@ -11,214 +11,92 @@
 
 #include "support/clouds.h"
 #include "support/float_clouds.h"
+#include "support/flows.h"
+#include "support/transport_cases.h"
 #include "support/transport_reference.h"
-#include "transport/requests.h"
 
 namespace engram::transport {
 namespace {
 
 using support::DoubleCloud;
+using support::exact_flow;
 using support::random_cloud;
-using support::reference_cloud;
+using support::recall;
+using support::RecallProblem;
+using support::reversed;
 using support::rounded;
+using support::traced_flow;
 
 // Float32 rounding of the points changes the published numbers by this much.
 constexpr double kInputRounding = 2e-7;
 
-std::vector<DoubleCloud> reference_memory() {
-  return {reference_cloud(4, 2, 0.5), reference_cloud(5, 2, 2.5), reference_cloud(6, 2, 5.5)};
+double total(const std::vector<float>& weights) {
+  return std::accumulate(weights.begin(), weights.end(), 0.0);
 }
 
-DoubleCloud reference_query() {
-  DoubleCloud query = reference_cloud(5, 2, 2.5);
-  for (size_t i = 0; i < 5; ++i) {
-    for (size_t k = 0; k < 2; ++k) {
-      query.points[2 * i + k] += 0.2 * std::sin(static_cast<double>(i + 1) + 2 * static_cast<double>(k + 1));
-    }
-    query.weights[i] = 0.2;
+// Every number within `allowed` of the reference's.
+void check_cloud(const RetrievalOutputs& out, const DoubleCloud& expected, double allowed) {
+  REQUIRE(out.points.size() == expected.points.size());
+  for (size_t at = 0; at < expected.points.size(); ++at) {
+    CHECK(std::abs(out.points[at] - expected.points[at]) <= allowed);
   }
-  return query;
-}
-
-FlowOptions reference_options() {
-  FlowOptions options;
-  options.beta = 40;
-  options.tolerance = 0;
-  options.prune = 0;
-  options.trace = true;
-  options.solve.tolerance = 1e-13;
-  options.solve.max_iterations = 100'000;
-  options.step_rule = StepRule::kFixed;
-  return options;
-}
-
-RetrievalOutputs recall(const std::vector<DoubleCloud>& queries, const std::shared_ptr<MeasureMemory>& memory,
-                        const FlowOptions& options, unsigned threads = 0) {
-  RetrievalOutputs out;
-  const Status status = retrieve_sync(memory, support::to_clouds(queries), options, out, threads);
-  CAPTURE(status.message());
-  REQUIRE(status.ok());
-  return out;
-}
-
-// One evaluation, by hand.
-Energetics evaluate(const MeasureMemory& memory, const State& state, const FlowOptions& options) {
-  Workspace workspace;
-  const auto run = [&](const auto& work) {
-    for (bool fresh = true, done = false; !done; fresh = false) {
-      size_t entries = 1'000'000;
-      Result<bool> worked = work(fresh, entries);
-      REQUIRE(worked.ok());
-      done = worked.value();
-    }
-  };
-  StoredSelfPhase selves(memory);
-  for (size_t k = 0; k < selves.items(); ++k) {
-    run([&](bool fresh, size_t& entries) { return selves.work(k, workspace, fresh, entries); });
+  for (size_t i = 0; i < expected.weights.size(); ++i) {
+    CHECK(std::abs(out.weights[i] - expected.weights[i]) <= allowed);
   }
-  Evaluation evaluation(memory, options);
-  evaluation.begin(state);
-  run([&](bool fresh, size_t& entries) { return evaluation.self(workspace, fresh, entries); });
-  for (size_t c = 0; evaluation.needs_survey() && c < evaluation.chunks(); ++c) {
-    run([&](bool fresh, size_t& entries) { return evaluation.survey(c, workspace, fresh, entries); });
-  }
-  run([&](bool fresh, size_t& entries) { return evaluation.nearest_first(workspace, fresh, entries); });
-  for (size_t c = 0; c < evaluation.chunks(); ++c) {
-    run([&](bool, size_t& entries) { return evaluation.others(c, workspace, entries); });
-  }
-  Energetics found;
-  evaluation.end(found);
-  return found;
-}
-
-TEST_CASE("R2: energy, divergences and gradients of the reference case") {
-  const auto memory = support::to_memory(reference_memory(), 0.1);
-  const DoubleCloud query = reference_query();
-  const Energetics found = evaluate(*memory, {query.points, query.weights}, reference_options());
-  CHECK(std::abs(found.energy - 0.053579159662687524) <= kInputRounding);
-  const double divergences[] = {0.10871708222760354, 0.0567136213113004, 0.1754267232694961};
-  for (size_t k = 0; k < 3; ++k) CHECK(std::abs(found.divergences[k] - divergences[k]) <= kInputRounding);
-  const double gradient[] = {-0.0017638807646765953, -0.1868932242100222,  -0.12121095820125194,
-                             -0.06694766554972031,   -0.09831310587659031, -0.034522884652068805,
-                             -0.029882925237969593,  0.1337182866315964,   0.3769898625260881,
-                             0.5763093590306384};
-  for (size_t at = 0; at < 10; ++at)
-    CHECK(std::abs(found.gradient[at] - gradient[at]) <= 10 * kInputRounding);
-  const double variation[] = {-0.06382188103597736, -0.13214905211765185, 0.020466248039804014,
-                              -0.0754687222250702, 0.2509734073388953};
-  for (size_t i = 0; i < 5; ++i) CHECK(std::abs(found.variation[i] - variation[i]) <= 10 * kInputRounding);
-  CHECK(found.gradient_points == doctest::Approx(0.11159819486952124).epsilon(1e-5));
-  CHECK(found.gradient_weights == doctest::Approx(0.018127730201794194).epsilon(1e-5));
 }
 
 TEST_CASE("R3: one fixed step of the reference case") {
-  FlowOptions options = reference_options();
+  FlowOptions options = exact_flow(support::kR2Beta, support::r3::kStep, support::r3::kStep);
   options.steps = 1;
-  options.step_points = 0.5;
-  options.step_weights = 0.5;
   const RetrievalOutputs out =
-      recall({reference_query()}, support::to_memory(reference_memory(), 0.1), options);
-  const double weights[] = {0.20602880742228963, 0.21318910450427453, 0.19752633877401718,
-                            0.20723210006154494, 0.17602364923787372};
-  const double points[] = {-0.2391731662076033,  0.28617936402415733, 0.6495759506788257,
-                           -0.4104708076153028,  -0.3659058601194638, -0.23257158298680497,
-                           -0.37213601276821695, 0.6218375674881986,  0.9894232778489686,
-                           0.1436750492089791};
-  for (size_t i = 0; i < 5; ++i) CHECK(std::abs(out.weights[i] - weights[i]) <= 1e-6);
-  for (size_t at = 0; at < 10; ++at) CHECK(std::abs(out.points[at] - points[at]) <= 1e-6);
-  CHECK(std::abs(out.energy[0] - 0.012103096992057433) <= kInputRounding);
+      recall({support::r2_query()}, support::to_memory(support::r2_memory(), support::kR2Epsilon), options);
+  check_cloud(out, {support::r3::kPoints, support::r3::kWeights}, 1e-6);
+  CHECK(std::abs(out.energy[0] - support::r3::kEnergy) <= kInputRounding);
 }
 
 TEST_CASE("R4: sixty fixed steps of the reference case") {
-  FlowOptions options = reference_options();
+  FlowOptions options = exact_flow(support::kR2Beta, support::r4::kStepPoints, support::r4::kStepWeights);
   options.steps = 60;
-  options.step_points = 1;
-  options.step_weights = 0.3;
   const RetrievalOutputs out =
-      recall({reference_query()}, support::to_memory(reference_memory(), 0.1), options);
+      recall({support::r2_query()}, support::to_memory(support::r2_memory(), support::kR2Epsilon), options);
   const std::vector<double>& energy = out.traces[0].energy;
   REQUIRE(energy.size() == 61);
-  CHECK(std::abs(energy[1] - 0.0065797781670) <= kInputRounding);
-  CHECK(std::abs(energy[5] - 0.0029827261689) <= kInputRounding);
-  CHECK(std::abs(energy[20] - 0.0020730916772) <= kInputRounding);
-  CHECK(std::abs(energy[60] - 0.0008203003852) <= kInputRounding);
+  for (const support::r4::Energy& published : support::r4::kEnergies) {
+    CHECK(std::abs(energy[published.after] - published.energy) <= kInputRounding);
+  }
+  CHECK(out.steps[0] == 60);
   CHECK(out.index[0] == 1);
-  CHECK(std::abs(out.divergence[0] - 0.00464484241) <= kInputRounding);
-  CHECK(std::abs(out.gibbs[0] - 0.14070337738) <= 1e-5);
-  CHECK(std::abs(out.gibbs[1] - 0.85814544211) <= 1e-5);
+  CHECK(std::abs(out.divergence[0] - support::r4::kDivergences[1]) <= kInputRounding);
+  for (size_t k = 0; k < 3; ++k) CHECK(std::abs(out.gibbs[k] - support::r4::kGibbs[k]) <= 1e-5);
 }
 
-TEST_CASE("gradients in points and weights are the finite differences of the reference's energy") {
-  std::vector<DoubleCloud> stored;
-  for (uint64_t k = 0; k < 4; ++k) stored.push_back(rounded(random_cloud(5 + k, 2, k)));
-  const DoubleCloud query = rounded(random_cloud(6, 2, 40));
-  for (const double epsilon : {1.0, 0.2}) {
-    for (const double beta : {0.7, 5.0}) {
-      const Geometry geometry{2, 0.75, epsilon};
-      FlowOptions options = reference_options();
-      options.beta = beta;
-      const auto memory = support::to_memory(stored, epsilon, 0.75);
-      const Energetics found = evaluate(*memory, {query.points, query.weights}, options);
-      CHECK(found.energy == doctest::Approx(reference::energy(query, stored, geometry, beta)).epsilon(1e-9));
-      const double h = 1e-5;
-      for (const size_t at : {0, 5, 11}) {
-        DoubleCloud plus = query;
-        DoubleCloud minus = query;
-        plus.points[at] += h;
-        minus.points[at] -= h;
-        const double slope = (reference::energy(plus, stored, geometry, beta) -
-                              reference::energy(minus, stored, geometry, beta)) /
-                             (2 * h);
-        CHECK(query.weights[at / 2] * found.gradient[at] == doctest::Approx(slope).epsilon(1e-6));
-      }
-      DoubleCloud plus = query;
-      DoubleCloud minus = query;
-      plus.weights[0] += h;
-      plus.weights[3] -= h;
-      minus.weights[0] -= h;
-      minus.weights[3] += h;
-      const double slope = (reference::energy(plus, stored, geometry, beta) -
-                            reference::energy(minus, stored, geometry, beta)) /
-                           (2 * h);
-      CHECK(found.variation[0] - found.variation[3] == doctest::Approx(slope).epsilon(1e-6));
+TEST_CASE("fixed steps are those of the reference, with priors, in any dimension") {
+  for (const size_t dim : {1, 2, 5}) {
+    std::vector<DoubleCloud> stored;
+    for (uint64_t k = 0; k < 4; ++k) stored.push_back(rounded(random_cloud(2 + 2 * k, dim, k)));
+    const DoubleCloud cue = rounded(random_cloud(5, dim, 50 + dim));
+    const Geometry geometry{dim, 0.75, 0.3};
+    const std::vector<double> log_prior{0, -2, 1, 0.5};
+    DoubleCloud state = cue;
+    for (uint32_t steps = 1; steps <= 3; ++steps) {
+      const reference::Field field = reference::field(state, stored, geometry, 3, log_prior);
+      state = reference::step(state, field, 0.4, 0.8);
+      FlowOptions options = exact_flow(3, 0.4, 0.8);
+      options.steps = steps;
+      const auto memory = support::to_memory(stored, 0.3, 0.75, {0, -2, 1, 0.5F});
+      const RetrievalOutputs out = recall({cue}, memory, options);
+      check_cloud(out, state, 1e-6);
+      CHECK(out.traces[0].gradient[steps - 1] ==
+            doctest::Approx(std::sqrt(field.gradient_points + field.gradient_weights)).epsilon(1e-6));
     }
   }
-}
-
-// Clouds around a centre each, and cues that are stored ones with noise in points and weights.
-struct Recall {
-  Recall(size_t count, size_t n, size_t dim, double apart, double noise) {
-    for (uint64_t k = 0; k < count; ++k) {
-      DoubleCloud cloud = random_cloud(n + k % 3, dim, k);
-      const DoubleCloud centre = random_cloud(1, dim, 5000 + k);
-      for (size_t at = 0; at < cloud.points.size(); ++at) cloud.points[at] += apart * centre.points[at % dim];
-      stored.push_back(cloud);
-    }
-    for (uint64_t q = 0; q < std::min<uint64_t>(6, count); ++q) {
-      DoubleCloud cue = stored[q];
-      const DoubleCloud shake = random_cloud(cue.weights.size(), dim, 9000 + q);
-      for (size_t at = 0; at < cue.points.size(); ++at) cue.points[at] += noise * shake.points[at];
-      for (size_t i = 0; i < cue.weights.size(); ++i) cue.weights[i] *= std::exp(0.5 * shake.points[i * dim]);
-      queries.push_back(support::normalised(cue));
-    }
-  }
-  std::vector<DoubleCloud> stored;
-  std::vector<DoubleCloud> queries;
-};
-
-FlowOptions usual(double beta) {
-  FlowOptions options;
-  options.beta = beta;
-  options.steps = 40;
-  options.trace = true;
-  return options;
 }
 
 TEST_CASE("flows bring perturbed clouds back; the energy never rises and mass is kept") {
   for (const double epsilon : {0.5, 0.1, 0.02}) {
-    const Recall problem(12, 8, 3, 2, 0.3);
+    const RecallProblem problem(12, 8, 3, 2, 0.3);
     for (const StepRule rule : {StepRule::kBacktracking, StepRule::kBound}) {
-      FlowOptions options = usual(30);
+      FlowOptions options = traced_flow(30);
       options.step_rule = rule;
       const RetrievalOutputs out =
           recall(problem.queries, support::to_memory(problem.stored, epsilon), options);
@@ -239,59 +117,159 @@ TEST_CASE("flows bring perturbed clouds back; the energy never rises and mass is
   }
 }
 
-TEST_CASE("skipping far clouds changes nothing but the work") {
-  for (const double apart : {0.0, 3.0}) {
-    const Recall problem(40, 10, 4, apart, 0.2);
-    const auto memory = support::to_memory(problem.stored, 0.2);
-    FlowOptions options = usual(200);
-    options.prune = 0;
-    const RetrievalOutputs all = recall(problem.queries, memory, options);
-    options.prune = 1e-12;
-    const RetrievalOutputs few = recall(problem.queries, memory, options);
-    CHECK(all.pairs_pruned == 0);
-    CHECK(few.pairs_pruned > few.pairs_evaluated);
-    CHECK(few.pairs_evaluated + few.pairs_pruned == all.pairs_evaluated);
-    CHECK(few.index == all.index);
-    CHECK(few.steps == all.steps);
-    for (size_t at = 0; at < all.points.size(); ++at)
-      CHECK(std::abs(all.points[at] - few.points[at]) <= 1e-5);
-    for (size_t at = 0; at < all.gibbs.size(); ++at) CHECK(std::abs(all.gibbs[at] - few.gibbs[at]) <= 1e-9);
+TEST_CASE("the reported energies fall in the reference's eyes too, from any cue") {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    std::vector<DoubleCloud> stored;
+    for (uint64_t k = 0; k < 5; ++k) stored.push_back(rounded(random_cloud(3 + k, 2, 10 * seed + k)));
+    const DoubleCloud cue = rounded(random_cloud(1 + seed, 2, 700 + seed));
+    FlowOptions options = traced_flow(seed % 2 == 0 ? 2 : 200);
+    options.steps = 10;
+    const double epsilon = seed % 3 == 0 ? 1 : 0.05;
+    const RetrievalOutputs out = recall({cue}, support::to_memory(stored, epsilon), options);
+    const FlowTrace& trace = out.traces[0];
+    const size_t n = cue.weights.size();
+    double before = reference::energy(cue, stored, {2, 0.5, epsilon}, options.beta);
+    CHECK(trace.energy[0] == doctest::Approx(before).epsilon(1e-5));
+    for (size_t t = 1; t < trace.energy.size(); ++t) {
+      const auto points = trace.points.begin() + static_cast<ptrdiff_t>(t * n * 2);
+      const auto weights = trace.weights.begin() + static_cast<ptrdiff_t>(t * n);
+      const DoubleCloud state = support::normalised(
+          {{points, points + static_cast<ptrdiff_t>(n * 2)}, {weights, weights + static_cast<ptrdiff_t>(n)}});
+      const double exact = reference::energy(state, stored, {2, 0.5, epsilon}, options.beta);
+      // Tolerance of the problems, and the state's rounding to Float32.
+      CHECK(std::abs(trace.energy[t] - exact) <= 1e-5);
+      CHECK(exact <= before + 1e-5);
+      before = exact;
+    }
   }
 }
 
 TEST_CASE("points without mass stay without, and move with the others") {
-  const Recall problem(5, 8, 2, 2, 0.2);
+  const RecallProblem problem(5, 8, 2, 2, 0.2);
   DoubleCloud cue = problem.queries[1];
   cue.weights[3] = 0;
-  const RetrievalOutputs out = recall({cue}, support::to_memory(problem.stored, 0.1), usual(30));
+  const RetrievalOutputs out = recall({cue}, support::to_memory(problem.stored, 0.1), traced_flow(30));
   CHECK(out.weights[3] == 0);
   CHECK(std::isfinite(out.points[6]));
   CHECK(out.index[0] == 1);
 }
 
-TEST_CASE("a permuted cue is recalled as the permuted answer") {
-  const Recall problem(5, 6, 2, 1, 0.2);
-  const DoubleCloud cue = rounded(problem.queries[0]);
-  DoubleCloud reversed = cue;
-  const size_t n = cue.weights.size();
-  for (size_t i = 0; i < n; ++i) {
-    reversed.weights[i] = cue.weights[n - 1 - i];
-    for (size_t d = 0; d < 2; ++d) reversed.points[2 * i + d] = cue.points[2 * (n - 1 - i) + d];
-  }
-  FlowOptions options = usual(30);
-  options.steps = 5;
-  options.solve.tolerance = 1e-10;
-  const RetrievalOutputs out = recall({cue, reversed}, support::to_memory(problem.stored, 0.1), options);
-  for (size_t i = 0; i < n; ++i) {
-    CHECK(out.weights[i] == doctest::Approx(out.weights[n + n - 1 - i]).epsilon(1e-5));
-    CHECK(out.points[2 * i] == doctest::Approx(out.points[2 * (n + n - 1 - i)]).epsilon(1e-4));
+TEST_CASE("a point without mass has no say, however far away it is") {
+  const auto memory = support::to_memory({rounded(random_cloud(12, 2, 1))}, 0.1);
+  DoubleCloud cue = rounded(random_cloud(4, 2, 2));
+  for (double& x : cue.points) x *= 0.25;
+  FlowOptions options = traced_flow(30);
+  options.steps = 3;
+  const RetrievalOutputs without = recall({cue}, memory, options);
+  // The stored cloud reaches further out than the cue: V falls without bound the further out a point is.
+  DoubleCloud more = cue;
+  more.points.insert(more.points.end(), {6000, 6000});
+  more.weights.push_back(0);
+  const RetrievalOutputs with = recall({more}, memory, options);
+  CHECK(with.weights.back() == 0);
+  CHECK(std::isfinite(with.points.back()));
+  REQUIRE(with.weights.size() == without.weights.size() + 1);
+  for (size_t i = 0; i < without.weights.size(); ++i) {
+    CHECK(std::abs(with.weights[i] - without.weights[i]) <= 1e-6);
+    CHECK(std::abs(with.points[2 * i] - without.points[2 * i]) <= 1e-5);
   }
 }
 
-TEST_CASE("where the answer is beyond doubt, snapping returns the stored cloud itself") {
-  const Recall problem(8, 7, 2, 4, 0.2);
+TEST_CASE("a permuted cue is recalled as the permuted answer") {
+  const RecallProblem problem(5, 6, 2, 1, 0.2);
+  FlowOptions options = traced_flow(30);
+  options.steps = 5;
+  options.solve.tolerance = 1e-10;
+  const DoubleCloud& cue = problem.queries[0];
   const auto memory = support::to_memory(problem.stored, 0.1);
-  FlowOptions options = usual(500);
+  const RetrievalOutputs there = recall({cue}, memory, options);
+  const RetrievalOutputs back = recall({reversed(cue)}, memory, options);
+  check_cloud(
+      back,
+      reversed({{there.points.begin(), there.points.end()}, {there.weights.begin(), there.weights.end()}}),
+      1e-5);
+}
+
+TEST_CASE("a moved problem has the moved answer") {
+  const RecallProblem problem(4, 7, 2, 1, 0.3);
+  const auto moved = [](DoubleCloud cloud) {
+    for (double& x : cloud.points) x += 64;  // costs some bits of Float32
+    return cloud;
+  };
+  std::vector<DoubleCloud> stored;
+  for (const DoubleCloud& cloud : problem.stored) stored.push_back(moved(cloud));
+  FlowOptions options = traced_flow(10);
+  options.steps = 4;
+  options.solve.tolerance = 1e-10;
+  const RetrievalOutputs here =
+      recall({problem.queries[2]}, support::to_memory(problem.stored, 0.2), options);
+  const RetrievalOutputs there =
+      recall({moved(problem.queries[2])}, support::to_memory(stored, 0.2), options);
+  check_cloud(there,
+              moved({{here.points.begin(), here.points.end()}, {here.weights.begin(), here.weights.end()}}),
+              1e-4);
+}
+
+TEST_CASE("a single point goes to the Gibbs mean of the stored means") {
+  const std::vector<DoubleCloud> stored{rounded(random_cloud(9, 2, 1))};
+  const DoubleCloud cue{{4, -7}, {1}};
+  FlowOptions options = traced_flow(3);
+  options.tolerance = 1e-6;
+  const RetrievalOutputs out = recall({cue}, support::to_memory(stored, 0.1), options);
+  // S of a Dirac to a cloud is kappa |x - m|^2 plus a constant: one step of 1 / (2 kappa) is there.
+  for (size_t d = 0; d < 2; ++d) {
+    double mean = 0;
+    for (size_t i = 0; i < 9; ++i) mean += stored[0].weights[i] * stored[0].points[2 * i + d];
+    CHECK(std::abs(out.points[d] - mean) <= 1e-5);
+  }
+  CHECK(out.weights[0] == 1);
+  CHECK(out.steps[0] <= 2);
+  CHECK(out.converged[0] == 1);
+}
+
+TEST_CASE("cues of coincident, collinear or very many points flow like others") {
+  const RecallProblem problem(6, 10, 2, 3, 0.1);
+  const auto memory = support::to_memory(problem.stored, 0.1);
+  DoubleCloud same;
+  DoubleCloud line;
+  for (int i = 0; i < 5; ++i) {
+    same.points.insert(same.points.end(), {problem.stored[3].points[0], problem.stored[3].points[1]});
+    line.points.insert(line.points.end(),
+                       {problem.stored[3].points[0] + 0.1 * i, problem.stored[3].points[1]});
+    same.weights.push_back(0.2);
+    line.weights.push_back(0.2);
+  }
+  DoubleCloud many = random_cloud(300, 2, 44);
+  for (size_t at = 0; at < many.points.size(); ++at) many.points[at] += problem.stored[3].points[at % 2];
+  for (const DoubleCloud& cue : {same, line, many}) {
+    FlowOptions options = traced_flow(20);
+    options.steps = 15;
+    const RetrievalOutputs out = recall({cue}, memory, options);
+    CHECK(out.index[0] == 3);
+    CHECK(total(out.weights) == doctest::Approx(1).epsilon(1e-5));
+    const std::vector<double>& energy = out.traces[0].energy;
+    CHECK(energy.back() < energy.front());
+    CHECK(std::is_sorted(energy.rbegin(), energy.rend()));
+  }
+  // Coincident points never part.
+  const RetrievalOutputs out = recall({same}, memory, traced_flow(20));
+  for (size_t i = 1; i < 5; ++i) CHECK(out.points[2 * i] == doctest::Approx(out.points[0]).epsilon(1e-6));
+}
+
+TEST_CASE("a stored cloud is recalled as itself without a step") {
+  const RecallProblem problem(6, 9, 3, 3, 0.1);
+  const RetrievalOutputs out =
+      recall({problem.stored[4]}, support::to_memory(problem.stored, 0.1), traced_flow(200));
+  CHECK(out.index[0] == 4);
+  CHECK(out.steps[0] <= 1);
+  CHECK(out.converged[0] == 1);
+  CHECK(std::abs(out.divergence[0]) <= 1e-6);
+}
+
+TEST_CASE("where the answer is beyond doubt, snapping returns the stored cloud itself") {
+  const RecallProblem problem(8, 7, 2, 4, 0.2);
+  const auto memory = support::to_memory(problem.stored, 0.1);
+  FlowOptions options = traced_flow(500);
   options.snap = true;
   const RetrievalOutputs out = recall({problem.queries[2]}, memory, options);
   const Cloud stored = memory->clouds()[2];
@@ -304,39 +282,16 @@ TEST_CASE("where the answer is beyond doubt, snapping returns the stored cloud i
   CHECK(std::memcmp(doubtful.points.data(), stored.points, stored.size * sizeof(float)) != 0);
 }
 
-TEST_CASE("a stored cloud is recalled as itself without a step") {
-  const Recall problem(6, 9, 3, 3, 0.1);
+TEST_CASE("with a prior, a path names the cloud of the largest Gibbs weight, the answer the nearest one") {
+  const std::vector<DoubleCloud> stored{{{0, 0}, {1}}, {{2, 0}, {1}}};
+  FlowOptions options = exact_flow(1, 0.01, 0.01);
+  options.steps = 1;
+  // S is 0.02 and 1.62 at (0.2, 0): Gibbs weights in proportion to 0.98 and 0.198 e^8.
   const RetrievalOutputs out =
-      recall({problem.stored[4]}, support::to_memory(problem.stored, 0.1), usual(200));
-  CHECK(out.index[0] == 4);
-  CHECK(out.steps[0] <= 1);
-  CHECK(out.converged[0] == 1);
-  CHECK(std::abs(out.divergence[0]) <= 1e-6);
-}
-
-TEST_CASE("the answer's bits depend neither on threads nor on other queries") {
-  const Recall problem(30, 9, 3, 1, 0.3);
-  const auto memory = support::to_memory(problem.stored, 0.1);
-  const RetrievalOutputs one = recall(problem.queries, memory, usual(50), 1);
-  for (unsigned threads = 2; threads <= 4; ++threads) {
-    const RetrievalOutputs many = recall(problem.queries, memory, usual(50), threads);
-    CHECK(one.points == many.points);
-    CHECK(one.gibbs == many.gibbs);
-    CHECK(one.iterations == many.iterations);
-  }
-  const RetrievalOutputs alone = recall({problem.queries[0]}, memory, usual(50));
-  CHECK(std::equal(alone.points.begin(), alone.points.end(), one.points.begin()));
-}
-
-TEST_CASE("strict flows fail where a problem does not converge") {
-  FlowOptions options = usual(10);
-  options.solve.max_iterations = 2;
-  options.solve.strict = true;
-  RetrievalOutputs out;
-  const Recall problem(3, 10, 2, 1, 0.3);
-  const Status status = retrieve_sync(support::to_memory(problem.stored, 0.01),
-                                      support::to_clouds(problem.queries), options, out);
-  CHECK(status.code() == StatusCode::kNotConverged);
+      recall({{{0.2, 0}, {1}}}, support::to_memory(stored, 0.1, 0.5, {0, 8}), options);
+  CHECK(out.gibbs[1] > 0.99);
+  CHECK(out.index[0] == 0);
+  CHECK(out.traces[0].nearest[0] == 1);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "support/clouds.h"
+#include "support/transport_cases.h"
+#include "support/transport_reference.h"
 
 namespace engram::transport {
 namespace {
@@ -41,16 +43,13 @@ TEST_CASE("two equal points at cost c have the closed form") {
 }
 
 TEST_CASE("R1: self problems reach the published values in few iterations at any epsilon") {
-  const double epsilons[] = {10, 1, 0.1, 0.01, 0.001};
-  const double values[] = {0.413466627554367, 0.364751204561441, 0.117765065207205, 0.0124068428382524,
-                           0.0012406842919534};
   for (const Solver form : {Solver::kAuto, Solver::kLog}) {
-    for (size_t e = 0; e < std::size(epsilons); ++e) {
+    for (const support::TransportCase& published : support::kR1) {
       SelfSolver solver;
-      solve(solver, support::reference_cloud(4, 2, 0.5), {2, 0.5, epsilons[e]}, tight(form));
+      solve(solver, support::r1_x(), {2, 0.5, published.epsilon}, tight(form));
       CHECK(solver.solution().converged);
       CHECK(solver.solution().iterations <= 90);  // Float32 kernels, then Float64
-      CHECK(std::abs(solver.solution().value - values[e]) <= 1e-12);
+      CHECK(std::abs(solver.solution().value - published.self_x) <= 1e-12);
     }
   }
 }
@@ -78,6 +77,24 @@ TEST_CASE("the potential is its own soft c-transform, also where there is no mas
       CHECK(solver.f()[i] == doctest::Approx(-geometry.epsilon * std::log(sum)).epsilon(1e-10));
       for (size_t d = 0; d < 3; ++d)
         CHECK(solver.means()[i * 3 + d] == doctest::Approx(mean[d] / sum).epsilon(1e-10));
+    }
+  }
+}
+
+TEST_CASE("values and potentials equal the reference's over seven decades of epsilon") {
+  for (const size_t n : {1, 2, 9, 40}) {
+    const DoubleCloud cloud = support::random_cloud(n, 3, n);
+    for (const double epsilon : {1e3, 10.0, 1.0, 0.1, 1e-2, 1e-4}) {
+      const Geometry geometry{3, 0.75, epsilon};
+      const reference::Potentials exact = reference::solve_self(cloud, geometry);
+      for (const Solver form : {Solver::kAuto, Solver::kKernel, Solver::kLog}) {
+        SelfSolver solver;
+        solve(solver, cloud, geometry, tight(form));
+        CAPTURE(epsilon);
+        CAPTURE(static_cast<int>(form));
+        CHECK(std::abs(solver.solution().value - exact.value) <= 1e-11);
+        for (size_t i = 0; i < n; ++i) CHECK(std::abs(solver.f()[i] - exact.f[i]) <= 1e-9 * (1 + epsilon));
+      }
     }
   }
 }
