@@ -193,6 +193,7 @@ describe('readers of clouds', () => {
       ['a dark image', byteIdx([2, 1, 1], [255, 0]), {}, /image 1 .*at least one pixel above the threshold 0/],
       ['images that are shorter than declared', images.subarray(0, -1), {}, /ends within/],
       ['flat rows of unknown size', byteIdx([1, 4], [1, 2, 3, 4]), {}, /--width and --height/],
+      ['images of another size', images, { size: { width: 2, height: 2 } }, /6 numbers per row; images of 2 x 2 have 4/],
       ['rows of another size', '1,2,3\n', { size: { width: 2, height: 2 } }, /3 numbers per row; images of 2 x 2 have 4/],
       ['a truncated PNG', white.subarray(0, 40), {}, /no readable PNG/],
       ['a PNG that ends within its header', white.subarray(0, 20), {}, /ends within its header/],

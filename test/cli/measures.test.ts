@@ -198,7 +198,7 @@ describe('engram measures', () => {
         [10, 10, 10, 12],
         [14, 14, 14, 16],
       ]);
-      expect(panels[0]!.children[0]!.text).to.match(/query 0 near-left\.csv: cloud 1 left\.csv, \d+ steps/);
+      expect(panels[0]!.children[0]!.text).to.match(/^query 0 near-left\.csv \u2192 1 left\.csv, \d+ steps$/);
     });
 
     it('writes a folder of npy files that it reads again', async () => {

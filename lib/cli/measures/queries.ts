@@ -5,6 +5,9 @@ import { Failure } from '../failure.js';
 import { type ReadClouds, readClouds } from '../readers/clouds.js';
 import type { CloudOptions } from '../readers/cloud-set.js';
 
+/** `metadata.coordinates` of memories of images: column and row, counted from the top. */
+export const PIXELS = 'pixels';
+
 /** Reads clouds under a progress bar. */
 export function readWatched(context: Context, paths: readonly string[], options: CloudOptions): Promise<ReadClouds> {
   return context.withProgress('Reading', (onProgress) =>
@@ -24,7 +27,8 @@ export async function readQueries(
 ): Promise<ReadClouds> {
   const queries = await readWatched(context, paths, options);
   if (queries.dim === memory.dim) return queries;
-  const hint = queries.dim === memory.dim + 1 && !queries.pixels ? '; is the last column weights? Then add --weights' : '';
+  const mayBeWeights = queries.dim === memory.dim + 1 && options.weights !== true && !queries.pixels;
+  const hint = mayBeWeights ? '; is the last column weights? Then add --weights' : '';
   throw new Failure(
     `${paths[0]}: has points of dim ${queries.dim}; those of the memory have dim ${memory.dim}${hint}`,
     'ERR_ENGRAM_SHAPE',
@@ -41,6 +45,3 @@ export function storedNames({ metadata, count }: MeasureMemory): readonly string
   }
 }
 
-
-/** `metadata.coordinates` of memories of images: column and row, counted from the top. */
-export const PIXELS = 'pixels';

@@ -114,7 +114,7 @@ function drawn(memory: MeasureMemory, queries: ReadClouds, { clouds, index, step
   const [queryLabel, storedLabel] = [labeller(queries.names), labeller(storedNames(memory))];
   const recalls = trace.map(
     ({ points, weights }, query): Recall => ({
-      title: `query ${queryLabel(query)}: cloud ${storedLabel(index[query]!)}, ${steps[query]!} steps`,
+      title: `query ${queryLabel(query)} \u2192 ${storedLabel(index[query]!)}, ${steps[query]!} steps`,
       path: { points, weights },
       states: steps[query]! + 1,
       recalled: cloudAt({ clouds, dim, pixels: false }, query),

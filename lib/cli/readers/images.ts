@@ -19,11 +19,10 @@ export async function readPngCloud(path: string, options: CloudOptions): Promise
 export async function readIdxImages(path: string, options: CloudOptions, watch: Watch): Promise<CloudSet> {
   const source = await openIdx(path);
   const [, height = 0, width = 0] = source.shape;
-  const isImageSet = source.shape.length === 3;
-  if (!isImageSet && options.size === undefined) {
+  const size = options.size ?? (source.shape.length === 3 ? { width, height } : undefined);
+  if (size === undefined) {
     throw badFile(path, `holds ${source.shape.join(' x ')} numbers; say with --width and --height what its images are`);
   }
-  const size = isImageSet ? { width, height } : (options.size as ImageSize);
   return readRows(source, size, options, watch, source.rows);
 }
 
