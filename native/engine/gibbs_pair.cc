@@ -32,11 +32,14 @@ Status reserve(AlignedBuffer& buffer, size_t bytes) {
   return {};
 }
 
-// Columns side by side for each coordinate; padding repeats the last point, so that costs stay in range.
+// Columns side by side for each coordinate. Padding and points without mass repeat a point with mass, so that
+// costs stay in the range of those that count.
 void transpose(Points y, size_t dim, size_t stride, double* panel) {
-  for (size_t d = 0; d < dim; ++d) {
-    double* row = panel + d * stride;
-    for (size_t j = 0; j < stride; ++j) row[j] = y.data[std::min(j, y.size - 1) * dim + d];
+  size_t some = 0;
+  while (some + 1 < y.size && y.weights[some] == 0) ++some;
+  for (size_t j = 0; j < stride; ++j) {
+    const size_t from = j < y.size && y.weights[j] > 0 ? j : some;
+    for (size_t d = 0; d < dim; ++d) panel[d * stride + j] = y.data[from * dim + d];
   }
 }
 
@@ -60,7 +63,8 @@ Status GibbsPair::load(Points x, Points y, size_t dim, double cost_scale, double
   const size_t kept_rows = keep ? x.size : tile_rows();
   for (Status status :
        {reserve(y_, dim * row_bytes), reserve(cost_, kept_rows * row_bytes),
-        reserve(tile_, tile_rows() * row_bytes), reserve(scratch_, x.size * sizeof(double) + row_bytes)}) {
+        reserve(tile_, tile_rows() * row_bytes), reserve(row_spread_, x.size * sizeof(double)),
+        reserve(scratch_, x.size * sizeof(double) + row_bytes)}) {
     if (!status.ok()) return status;
   }
   transpose(y, dim, stride_, y_.as<double>());
@@ -73,19 +77,23 @@ size_t GibbsPair::compute_costs(size_t entries) {
   const size_t row_work =
       stride_ * (1 + dim_ / 32);  // a coordinate takes about a thirtieth of an exponential
   const size_t count = std::clamp<size_t>(entries / row_work, 1, rows() - costs_rows_);
-  const double spread = table().costs({count, stride_}, dim_, x_.data + costs_rows_ * dim_, y_.as<double>(),
-                                      cost_scale_, cost_.as<double>() + costs_rows_ * stride_);
-  spread_ = std::max(spread_, spread);
+  compute(costs_rows_, count, cost_.as<double>() + costs_rows_ * stride_);
   costs_rows_ += count;
   return count * row_work;
+}
+
+void GibbsPair::compute(size_t first, size_t count, double* cost) {
+  double* const spread = row_spread_.as<double>() + first;
+  table().costs({count, stride_}, dim_, x_.data + first * dim_, y_.as<double>(), cost_scale_, cost, spread);
+  for (size_t i = 0; i < count; ++i) {
+    if (x_.weights[first + i] > 0) spread_ = std::max(spread_, spread[i]);
+  }
 }
 
 // The costs of some rows: where they are kept, or in the tile.
 const double* GibbsPair::costs_of(size_t first, size_t count) {
   if (kept_) return cost_.as<double>() + first * stride_;
-  const double spread = table().costs({count, stride_}, dim_, x_.data + first * dim_, y_.as<double>(),
-                                      cost_scale_, cost_.as<double>());
-  spread_ = std::max(spread_, spread);
+  compute(first, count, cost_.as<double>());
   return cost_.as<double>();
 }
 

@@ -13,9 +13,10 @@
 
 namespace engram::engine {
 
-// size x dim points in Float64, row-major.
+// size x dim points in Float64, row-major, with their masses.
 struct Points {
   const double* data = nullptr;
+  const double* weights = nullptr;  // size, >= 0
   size_t size = 0;
 };
 
@@ -43,7 +44,8 @@ class GibbsPair {
   size_t stride() const noexcept { return stride_; }
   size_t dim() const noexcept { return dim_; }
   bool kept() const noexcept { return kept_; }
-  // max_i (max_j cost_ij - min_j cost_ij), of the rows passed so far where costs are not kept.
+  // max_i (max_j cost_ij - min_j cost_ij) over points with mass, of the rows passed so far where costs are
+  // not kept.
   double spread() const noexcept { return spread_; }
   double rate() const noexcept { return rate_; }  // log2(e) / epsilon
 
@@ -79,6 +81,7 @@ class GibbsPair {
   }
   size_t tile_rows() const noexcept;
   const double* costs_of(size_t first, size_t count);
+  void compute(size_t first, size_t count, double* cost);
 
   Points x_;
   size_t columns_ = 0;
@@ -94,6 +97,7 @@ class GibbsPair {
   AlignedBuffer tile_;      // one tile of the Float64 kernel
   AlignedBuffer kernel32_;  // all rows
   AlignedBuffer kernel64_;
+  AlignedBuffer row_spread_;
   AlignedBuffer scratch_;  // row scales or products, and part of column sums
 };
 

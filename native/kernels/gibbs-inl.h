@@ -162,15 +162,13 @@ struct CostRows {
     size_t j = 0;
     for (; j + 2 * kLanes64 <= stride; j += 2 * kLanes64) tile<kR, 2>(i, j, least, most);
     for (; j < stride; j += kLanes64) tile<kR, 1>(i, j, least, most);
-    for (size_t r = 0; r < kR; ++r) *spread = std::max(*spread, max_of(d, most[r]) - min_of(d, least[r]));
+    for (size_t r = 0; r < kR; ++r) spread[i + r] = max_of(d, most[r]) - min_of(d, least[r]);
   }
 };
 
-inline double costs(PairShape shape, size_t dim, const double* x, const double* y, double scale,
-                    double* cost) {
-  double spread = 0;
-  for_row_groups(0, shape.rows, CostRows{dim, shape.stride, x, y, scale, cost, &spread});
-  return spread;
+inline void costs(PairShape shape, size_t dim, const double* x, const double* y, double scale, double* cost,
+                  double* spread) {
+  for_row_groups(0, shape.rows, CostRows{dim, shape.stride, x, y, scale, cost, spread});
 }
 
 HWY_INLINE V64 exponents(const double* cost, const double* h, V64 rate) {

@@ -57,9 +57,10 @@ struct GibbsProducts {
 };
 
 struct GibbsTable {
-  // cost[i * stride + j] = scale * sum_d (x[i * dim + d] - y[d * stride + j])^2 for j < stride. Returns the
-  // largest spread max_j - min_j over rows, of all stride columns (pad y with copies of a point).
-  double (*costs)(PairShape shape, size_t dim, const double* x, const double* y, double scale, double* cost);
+  // cost[i * stride + j] = scale * sum_d (x[i * dim + d] - y[d * stride + j])^2 for j < stride, and for each
+  // row spread[i] = max_j - min_j over all stride columns (pad y with copies of a point).
+  void (*costs)(PairShape shape, size_t dim, const double* x, const double* y, double scale, double* cost,
+                double* spread);
 
   // lse_i = log2 sum_j 2^(h_j - rate * cost_ij) without keeping the kernel. h: stride.
   void (*row_lse)(PairShape shape, const double* cost, const double* h, double rate, double* lse);

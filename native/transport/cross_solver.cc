@@ -28,8 +28,8 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
   solution_ = {};
   const bool keep = options.solver != Solver::kLog &&
                     (options.solver != Solver::kAuto || mu.size * nu.size <= engine::GibbsPair::kMostKept);
-  Status status = pair_.load({mu.points, mu.size}, {nu.points, nu.size}, geometry.dim, geometry.cost_scale,
-                             geometry.epsilon, keep);
+  Status status = pair_.load({mu.points, mu.weights, mu.size}, {nu.points, nu.weights, nu.size}, geometry.dim,
+                             geometry.cost_scale, geometry.epsilon, keep);
   if (!status.ok()) return status;
   checked_ = false;
   columns_.assign(nu, pair_.stride());

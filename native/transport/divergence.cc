@@ -58,10 +58,14 @@ class PairPhase final : public Phase {
     }
     Result<bool> solved = workspace.cross.advance(entries);
     if (!solved.ok() || !solved.value()) return solved;
-    const Solution& solution = workspace.cross.solution();
-    Status status = check_converged(solution, options_, q, k);
+    const Solution& self = queries_[q].self;
+    const Debiased divergence = debias(workspace.cross.solution(), self, memory_.self_terms().solution(k));
+    Solution worst = workspace.cross.solution();  // of the problems that this request has solved
+    worst.residual = std::max(worst.residual, self.residual);
+    worst.converged = worst.converged && self.converged;
+    Status status = check_converged(worst, options_, q, k);
     if (!status.ok()) return status;
-    write(item, solution, debias(solution, queries_[q].self, memory_.self_terms().solution(k)));
+    write(item, worst, divergence);
     return true;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -212,11 +213,15 @@ void Flow::propose() {
   for (size_t at = 0; at < state_.points.size(); ++at) {
     trial_.points[at] = state_.points[at] - step_points_ * found_.gradient[at];
   }
-  double least = 0;
-  for (double v : found_.variation) least = std::min(least, v);
+  // Exponents are at most 0, and 0 for some point with mass: the total cannot vanish.
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < n; ++i) {
+    if (state_.weights[i] > 0) least = std::min(least, found_.variation[i]);
+  }
   double total = 0;
   for (size_t i = 0; i < n; ++i) {
-    trial_.weights[i] = state_.weights[i] * std::exp(-step_weights_ * (found_.variation[i] - least));
+    const double a = state_.weights[i];
+    trial_.weights[i] = a > 0 ? a * std::exp(-step_weights_ * (found_.variation[i] - least)) : 0;
     total += trial_.weights[i];
   }
   for (double& weight : trial_.weights) weight /= total;

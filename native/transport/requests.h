@@ -42,8 +42,9 @@ struct DivergenceOutputs {         // Q x count each, row-major; any but `values
   double* values = nullptr;        // S
   double* error_bound = nullptr;   // |S - values| is at most this
   uint32_t* iterations = nullptr;  // of the cross problem
-  float* residual = nullptr;       // L1 residual of its second marginal (the first one holds exactly)
-  uint8_t* converged = nullptr;
+  float* residual =
+      nullptr;  // L1, of a second marginal: the larger of the cross and the query's self problem
+  uint8_t* converged = nullptr;  // 1 when both problems have
 };
 
 // Each function returns a failure at once, without calling `done`, or the request is under way. Failures:

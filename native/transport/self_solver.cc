@@ -24,7 +24,7 @@ Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const Solv
   solution_ = {};
   const bool keep = options.solver != Solver::kLog &&
                     (options.solver != Solver::kAuto || mu.size * mu.size <= engine::GibbsPair::kMostKept);
-  const engine::Points points{mu.points, mu.size};
+  const engine::Points points{mu.points, mu.weights, mu.size};
   Status status = pair_.load(points, points, geometry.dim, geometry.cost_scale, geometry.epsilon, keep);
   if (!status.ok()) return status;
   checked_ = false;
@@ -106,9 +106,14 @@ Status SelfSolver::judge_pass() {
   passed_ = 0;
   if (before_pass_ == Stage::kPass) ++solution_.iterations;  // else it only certifies
   double residual = 0;
-  for (size_t i = 0; i < mu_.size; ++i) residual += std::abs(column_sum_[i] - mu_.weights[i]);
+  double asymmetry = 0;  // where points are far apart the marginal says nothing: any potential fits it
+  for (size_t i = 0; i < mu_.size; ++i) {
+    residual += std::abs(column_sum_[i] - mu_.weights[i]);
+    if (mu_.weights[i] > 0) asymmetry += mu_.weights[i] * std::abs(std::exp2(columns_.z[i] + lse_[i]) - 1);
+  }
   solution_.residual = residual;
-  if (residual <= options_.tolerance || exhausted()) return finish(residual <= options_.tolerance);
+  const bool reached = std::max(residual, asymmetry) <= options_.tolerance;
+  if (reached || exhausted()) return finish(reached);
   if (before_pass_ == Stage::kKernel32) {
     stage_ = Stage::kKernel64;
   } else if (before_pass_ == Stage::kKernel64) {

@@ -16,8 +16,9 @@ struct Clouds {
     for (const float v : reference::random_floats(rows * dim, 1)) x.push_back(v);
     for (const float v : reference::random_floats(columns * dim, 2)) y.push_back(v);
     a.assign(rows, 1.0 / static_cast<double>(rows));
+    b.assign(columns, 1.0 / static_cast<double>(columns));
   }
-  std::vector<double> x, y, a;
+  std::vector<double> x, y, a, b;
 };
 
 std::vector<double> exponents(size_t columns, size_t stride) {
@@ -35,7 +36,9 @@ TEST_CASE("a pass over kept costs equals one that computes them tile by tile, wh
   for (const bool keep : {true, false}) {
     for (const size_t part : {kRows, size_t{1}, size_t{37}}) {
       GibbsPair pair;
-      REQUIRE(pair.load({clouds.x.data(), kRows}, {clouds.y.data(), kColumns}, kDim, 0.5, 0.1, keep).ok());
+      REQUIRE(pair.load({clouds.x.data(), clouds.a.data(), kRows},
+                        {clouds.y.data(), clouds.b.data(), kColumns}, kDim, 0.5, 0.1, keep)
+                  .ok());
       while (pair.compute_costs(100) > 0) {
       }
       const std::vector<double> h = exponents(kColumns, pair.stride());
@@ -64,11 +67,16 @@ TEST_CASE("a pair is reused for larger and smaller ones") {
   GibbsPair pair;
   for (const size_t n : {5, 200, 3, 64}) {
     const Clouds clouds(n, n + 1, 2);
-    REQUIRE(pair.load({clouds.x.data(), n}, {clouds.y.data(), n + 1}, 2, 0.5, 0.5, true).ok());
+    REQUIRE(pair.load({clouds.x.data(), clouds.a.data(), n}, {clouds.y.data(), clouds.b.data(), n + 1}, 2,
+                      0.5, 0.5, true)
+                .ok());
     while (pair.compute_costs(100) > 0) {
     }
     GibbsPair fresh;
-    REQUIRE(fresh.load({clouds.x.data(), n}, {clouds.y.data(), n + 1}, 2, 0.5, 0.5, true).ok());
+    REQUIRE(fresh
+                .load({clouds.x.data(), clouds.a.data(), n}, {clouds.y.data(), clouds.b.data(), n + 1}, 2,
+                      0.5, 0.5, true)
+                .ok());
     while (fresh.compute_costs(100) > 0) {
     }
     const std::vector<double> h = exponents(n + 1, pair.stride());
@@ -86,7 +94,9 @@ TEST_CASE("iterations on scalings lead to both marginals") {
   constexpr size_t kColumns = 30;
   const Clouds clouds(kRows, kColumns, 2);
   GibbsPair pair;
-  REQUIRE(pair.load({clouds.x.data(), kRows}, {clouds.y.data(), kColumns}, 2, 0.5, 0.5, true).ok());
+  REQUIRE(pair.load({clouds.x.data(), clouds.a.data(), kRows}, {clouds.y.data(), clouds.b.data(), kColumns},
+                    2, 0.5, 0.5, true)
+              .ok());
   while (pair.compute_costs(100) > 0) {
   }
   const std::vector<double> h = exponents(kColumns, pair.stride());

@@ -42,7 +42,7 @@ std::shared_ptr<MeasureMemory> random_memory(std::vector<float> log_prior = {}) 
 
 template <typename T>
 bool same_bits(std::span<const T> a, std::span<const T> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
 TEST_CASE("a memory of measures is opened as it was saved, to the last bit") {
