@@ -45,7 +45,7 @@ function picture(cloud, title) {
   };
 }
 
-const verdict = (/** @type {boolean} */ isRight) => (isRight ? 'right' : 'another picture');
+const verdict = (/** @type {boolean} */ isRight) => (isRight ? 'right' : 'wrong');
 
 /**
  * The figure as a Vega-Lite specification.

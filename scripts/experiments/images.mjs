@@ -35,6 +35,9 @@ export const sizes = {
  *
  * A memory of measures, and what its clouds went through before they were stored.
  * @typedef {{ memory: MeasureMemory, prepare: (cloud: Cloud) => Cloud }} Measures
+ *
+ * A calibrated dense memory of pixels.
+ * @typedef {{ memory: DenseMemory, similarity: typeof SIMILARITIES[number] }} Dense
  */
 
 /** @type {{ name: string, damage: (spots: Spots, random: Random) => Spots }[]} */
@@ -48,7 +51,10 @@ const DAMAGES = [
   },
 ];
 
-/** The damage and the memory of each row of the figure. */
+/** The dense memories: of how pixels are compared. */
+const SIMILARITIES = /** @type {const} */ (['euclidean', 'cosine']);
+
+/** The damage and the memory of each row of the figure; the first row has the first cue, the second the second. */
 const EXAMPLES = [
   { damage: 0, measures: 'measures, centred' },
   { damage: 2, measures: 'measures' },
@@ -90,19 +96,20 @@ async function askMeasures({ memory, prepare }, set, clouds, truth, { steps, bet
 }
 
 /**
- * Asks the dense memory of pixels; its results are judged as measures, too.
- * @param {DenseMemory} dense
+ * Asks a dense memory of pixels; its results are judged as measures, too.
+ * @param {Dense} dense
  * @param {Measures} measures
  * @param {PictureSet} set
  * @param {Spots[]} spots
  * @param {number[]} truth
  * @param {Sizes} sizes
  */
-async function askDense(dense, { memory, prepare }, set, spots, truth, { denseSteps }) {
-  const { patterns } = await dense.retrieve(concatenate(spots.map(pictureFrom)), { steps: denseSteps });
-  const { indices } = await dense.search(patterns, { k: 1 });
+async function askDense({ memory, similarity }, measures, set, spots, truth, { denseSteps }) {
+  const cues = concatenate(spots.map(pictureFrom));
+  const { patterns } = await memory.retrieve(cues, { steps: denseSteps, similarity });
+  const { indices } = await memory.search(patterns, { k: 1, similarity });
   const clouds = truth.map((_, q) => cloudOf(spotsOf(pictureOf(patterns, q))));
-  const { divergence } = await judge(memory, clouds.map(prepare), truth);
+  const { divergence } = await judge(measures.memory, clouds.map(measures.prepare), truth);
   return { ...scored(set, truth, indices, divergence), clouds, indices };
 }
 
@@ -129,7 +136,7 @@ async function stagesOf({ memory, prepare }, cloud, { steps, beta, shown }) {
 
 /**
  * All memories on one damage.
- * @param {{ set: PictureSet, dense: DenseMemory, kinds: Record<string, Measures> }} memories
+ * @param {{ set: PictureSet, dense: Dense[], kinds: Record<string, Measures> }} memories
  * @param {(spots: Spots, random: Random) => Spots} damage
  * @param {Sizes} sizes
  */
@@ -143,7 +150,12 @@ async function measureDamage({ set, dense, kinds }, damage, sizes) {
   for (const [kind, measures] of Object.entries(kinds)) {
     asked[kind] = await askMeasures(measures, set, clouds, truth, sizes);
   }
-  return { clouds, asked, dense: await askDense(dense, kinds.measures, set, spots, truth, sizes) };
+  /** @type {Record<string, Awaited<ReturnType<typeof askDense>>>} */
+  const askedDense = {};
+  for (const one of dense) {
+    askedDense[one.similarity] = await askDense(one, kinds.measures, set, spots, truth, sizes);
+  }
+  return { clouds, asked, askedDense };
 }
 
 /** @typedef {Awaited<ReturnType<typeof measureDamage>>} Outcome */
@@ -155,7 +167,7 @@ function table(outcomes) {
     share(ofClass),
     short(divergence),
   ];
-  const rows = outcomes.flatMap(({ asked, dense }, i) => [
+  const rows = outcomes.flatMap(({ asked, askedDense }, i) => [
     ...Object.entries(asked).map(([kind, { cue, ...result }]) => [
       DAMAGES[i].name,
       kind,
@@ -163,55 +175,82 @@ function table(outcomes) {
       short(cue.divergence),
       share(cue.picture),
     ]),
-    [DAMAGES[i].name, 'dense, pixels', ...cells(dense), '', ''],
+    ...Object.entries(askedDense).map(([similarity, result]) => [
+      DAMAGES[i].name,
+      `dense, ${similarity}`,
+      ...cells(result),
+      '',
+      '',
+    ]),
   ]);
   const results = ['right picture', 'right class', 'S of the result'];
   return markdownTable(['cue', 'memory', ...results, 'S of the cue', 'right picture nearest to the cue'], rows);
 }
 
 /**
- * The first cue of some damages, on its way.
+ * Some cues on their way.
  * @param {Record<string, Measures>} kinds
  * @param {PictureSet} set
  * @param {Outcome[]} outcomes
  * @param {Sizes} sizes
  */
 async function figure(kinds, set, outcomes, sizes) {
-  const item = 0; // the one that the first cues were made of
   const rows = [];
-  for (const { damage, measures } of EXAMPLES) {
-    const { clouds, dense } = outcomes[damage];
-    const { stages, named } = await stagesOf(kinds[measures], clouds[0], sizes);
+  for (const [item, { damage, measures }] of EXAMPLES.slice(0, sizes.queries).entries()) {
+    const { clouds, askedDense } = outcomes[damage];
+    const { stages, named } = await stagesOf(kinds[measures], clouds[item], sizes);
     rows.push({
       name: `${DAMAGES[damage].name} (${measures})`,
       stages,
       isRight: named === item,
       stored: cloudOf(spotsOf(pictureOf(set.pictures, item))),
-      dense: { cloud: dense.clouds[0], isRight: dense.indices[0] === item },
+      dense: { cloud: askedDense.cosine.clouds[item], isRight: askedDense.cosine.indices[item] === item },
     });
   }
   return stagesFigure(rows);
 }
 
+/**
+ * Memories of measures: as the pictures lie, and with their means at the origin.
+ * @param {PictureSet} set
+ * @param {Sizes} sizes
+ * @returns {Record<string, Measures>}
+ */
+function measuresOf({ pictures, count }, { epsilon }) {
+  const stored = Array.from({ length: count }, (_, i) => cloudOf(spotsOf(pictureOf(pictures, i))));
+  const options = { width: SIDE, height: SIDE, threshold: THRESHOLD, epsilon };
+  return {
+    measures: { memory: MeasureMemory.fromImages(pictures, options), prepare: (cloud) => cloud },
+    'measures, centred': {
+      memory: MeasureMemory.from(pack(stored.map(centred)), { dim: 2, epsilon }),
+      prepare: centred,
+    },
+  };
+}
+
+/**
+ * @param {PictureSet} set
+ * @returns {Promise<Dense[]>}
+ */
+const denseOf = ({ pictures }) =>
+  Promise.all(
+    SIMILARITIES.map(async (similarity) => {
+      const memory = DenseMemory.from(pictures, { dim: SIDE ** 2 });
+      await memory.calibrate({ similarity });
+      return { memory, similarity };
+    }),
+  );
+
 /** @param {Sizes} sizes */
 export async function run(sizes) {
-  const { epsilon } = sizes;
   const set = await choosePictures(new Random(sizes.seed), sizes.perClass);
-  const stored = Array.from({ length: set.count }, (_, i) => cloudOf(spotsOf(pictureOf(set.pictures, i))));
-  const size = { width: SIDE, height: SIDE };
-  const asTheyLie = MeasureMemory.fromImages(set.pictures, { ...size, threshold: THRESHOLD, epsilon });
-  const moved = MeasureMemory.from(pack(stored.map(centred)), { dim: 2, epsilon });
-  const dense = DenseMemory.from(set.pictures, { dim: SIDE ** 2 });
+  const kinds = measuresOf(set, sizes);
+  const dense = await denseOf(set);
   try {
-    await dense.calibrate();
-    const kinds = {
-      measures: { memory: asTheyLie, prepare: (/** @type {Cloud} */ cloud) => cloud },
-      'measures, centred': { memory: moved, prepare: centred },
-    };
     const outcomes = [];
     for (const { damage } of DAMAGES) outcomes.push(await measureDamage({ set, dense, kinds }, damage, sizes));
     return { tables: { images: table(outcomes) }, figures: { images: await figure(kinds, set, outcomes, sizes) } };
   } finally {
-    for (const memory of [asTheyLie, moved, dense]) memory.dispose();
+    for (const { memory } of [...Object.values(kinds), ...dense]) memory.dispose();
   }
 }
