@@ -30,6 +30,12 @@ class GibbsPair {
  public:
   // Pairs of up to so many entries keep their costs and kernel; larger ones stream.
   static constexpr size_t kMostKept = size_t{1} << 21;
+  // L1 residual of a marginal that products in Float32 reach for any pair.
+  static constexpr double kFloat32Residual = 1e-6;
+  // What an iteration costs with a kernel of element type T, in units of a pass (an exponential for each
+  // entry).
+  template <typename T>
+  static constexpr double kIterationCost = sizeof(T) / 64.0;
 
   // Takes the points in (y is copied, x must live on). With `keep`, all costs are kept and the scalings below
   // can be used; without, costs are computed tile by tile in each pass, and memory is linear in the points.

@@ -7,15 +7,15 @@
 #include "transport/exponents.h"
 
 namespace engram::transport {
+
+using engine::GibbsPair;
+
 namespace {
 
-// What one sweep over the pair costs, in units of an entry of a pass (an exponential in Float64).
-constexpr double kProductCost = 1.0 / 16;
-constexpr double kFloat32Floor = 1e-6;  // residual that Float32 products reach for any pair
-constexpr uint32_t kLookEvery = 32;     // iterations between looks at the rate of convergence
-constexpr double kStalled = 0.999;      // decay of the residual per iteration that is none
-constexpr double kMostUpdate = 900;     // exponents: a mass below the smallest Float64
-constexpr double kNewtonSteps = 8;      // what a solution by Newton usually takes
+constexpr uint32_t kLookEvery = 32;  // iterations between looks at the rate of convergence
+constexpr double kStalled = 0.999;   // decay of the residual per iteration that is none
+constexpr double kMostUpdate = 900;  // exponents: a mass below the smallest Float64
+constexpr double kNewtonSteps = 8;   // what a solution by Newton usually takes
 
 }  // namespace
 
@@ -27,7 +27,7 @@ Status CrossSolver::start(const Measure& mu, const Measure& nu, const Geometry& 
   wants_means_ = means;
   solution_ = {};
   const bool keep = options.solver != Solver::kLog &&
-                    (options.solver != Solver::kAuto || mu.size * nu.size <= engine::GibbsPair::kMostKept);
+                    (options.solver != Solver::kAuto || mu.size * nu.size <= GibbsPair::kMostKept);
   Status status = pair_.load({mu.points, mu.weights, mu.size}, {nu.points, nu.weights, nu.size}, geometry.dim,
                              geometry.cost_scale, geometry.epsilon, keep);
   if (!status.ok()) return status;
@@ -156,13 +156,13 @@ Status CrossSolver::sinkhorn_update() {
 
 template <typename T>
 Result<size_t> CrossSolver::iterate(ScalingIterations<T>& iterations, size_t entries) {
-  const double cost = kProductCost * sizeof(T) / sizeof(float) * static_cast<double>(mu_.size * nu_.size);
+  const double cost = GibbsPair::kIterationCost<T> * static_cast<double>(mu_.size * nu_.size);
   const uint32_t left = options_.max_iterations - solution_.iterations;
   const auto count = static_cast<uint32_t>(
       std::clamp(static_cast<double>(entries) / cost, 1.0, static_cast<double>(std::min(left, kLookEvery))));
   const uint32_t before = iterations.iterations();
-  const bool rough = std::is_same_v<T, float> && options_.tolerance < kFloat32Floor;
-  const double goal = rough && options_.tolerance > 0 ? kFloat32Floor : options_.tolerance;
+  const bool rough = std::is_same_v<T, float> && options_.tolerance < GibbsPair::kFloat32Residual;
+  const double goal = rough && options_.tolerance > 0 ? GibbsPair::kFloat32Residual : options_.tolerance;
   Status status = iterations.run(pair_, columns_, count, goal);
   if (!status.ok()) return status;
   solution_.iterations += iterations.iterations() - before;

@@ -8,11 +8,12 @@
 #include "transport/exponents.h"
 
 namespace engram::transport {
+
+using engine::GibbsPair;
+
 namespace {
 
-constexpr double kFloat32Floor = 1e-6;     // residual that Float32 products reach for any measure
-constexpr uint32_t kBatch = 32;            // iterations between two absorptions: 2^-32 is all they can do
-constexpr double kProductCost = 1.0 / 16;  // of a product, in units of an entry of a pass
+constexpr uint32_t kBatch = 32;  // iterations between two absorptions: 2^-32 is all they can do
 
 }  // namespace
 
@@ -23,7 +24,7 @@ Status SelfSolver::start(const Measure& mu, const Geometry& geometry, const Solv
   wants_means_ = means;
   solution_ = {};
   const bool keep = options.solver != Solver::kLog &&
-                    (options.solver != Solver::kAuto || mu.size * mu.size <= engine::GibbsPair::kMostKept);
+                    (options.solver != Solver::kAuto || mu.size * mu.size <= GibbsPair::kMostKept);
   const engine::Points points{mu.points, mu.weights, mu.size};
   Status status = pair_.load(points, points, geometry.dim, geometry.cost_scale, geometry.epsilon, keep);
   if (!status.ok()) return status;
@@ -56,9 +57,10 @@ Result<bool> SelfSolver::advance(size_t& entries) {
       done = rows * mu_.size;
     } else {
       const bool single = stage_ == Stage::kKernel32;
-      status = single ? iterate(scalings32_, std::max(options_.tolerance, kFloat32Floor))
+      status = single ? iterate(scalings32_, std::max(options_.tolerance, GibbsPair::kFloat32Residual))
                       : iterate(scalings64_, options_.tolerance);
-      done += static_cast<size_t>(kBatch * kProductCost * (single ? 1 : 2) * static_cast<double>(all));
+      const double cost = single ? GibbsPair::kIterationCost<float> : GibbsPair::kIterationCost<double>;
+      done += static_cast<size_t>(kBatch * cost * static_cast<double>(all));
     }
     if (!status.ok()) return status;
     entries -= std::min(entries, done);
