@@ -57,12 +57,13 @@ export async function judge(memory, clouds, truth) {
  * What every method makes of the cues. H_vec is absent where the clouds are of different sizes.
  * @param {Problem} problem
  * @param {Method[]} [methods]
+ * @param {import('./engram.mjs').SinkhornOptions} [solve] how the flow solves its transport problems
  */
-export function compare(problem, methods = ['SHK', 'H_vec', 'H_pt']) {
+export function compare(problem, methods = ['SHK', 'H_vec', 'H_pt'], solve = {}) {
   const { stored, cues, truth, dim } = problem;
   return withMemory(problem, async (memory) => {
     const { beta, steps } = problem;
-    const { clouds, trace = [] } = await memory.retrieve(pack(cues), { beta, steps, trace: true });
+    const { clouds, trace = [] } = await memory.retrieve(pack(cues), { ...solve, beta, steps, trace: true });
     const results = {
       SHK: () => unpack(clouds, dim),
       H_vec: () => recallVectors(stored, cues, problem),
