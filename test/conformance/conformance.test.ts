@@ -1,12 +1,13 @@
 /**
- * Every operation x similarity x shape x alignment against the Float64 reference, on every instruction
- * set this machine has (one process each, forced through ENGRAM_ISA) and on every device.
- * What this machine lacks is reported as skipped.
+ * Every operation x similarity x shape x alignment, and every operation of measures x solver x shape, against the
+ * Float64 reference, on every instruction set this machine has (one process each, forced through ENGRAM_ISA) and on
+ * every device. What this machine lacks is reported as skipped.
  */
 import { expect } from 'chai';
 import { devices } from '../support/engram.js';
 import { reportOf } from '../support/child.js';
 import { conformanceCases } from './cases.js';
+import { measureCases } from './measure-cases.js';
 import type { Report } from './run-cases.js';
 
 const INSTRUCTION_SETS = ['scalar', 'sse4', 'avx2', 'avx512', 'neon'];
@@ -15,7 +16,10 @@ const RUN_CASES = new URL('./run-cases.ts', import.meta.url);
 /** Failures shown in a message; the rest are counted. */
 const SHOWN = 5;
 
-const groups = [...new Set(conformanceCases.map((c) => `${c.operation} ${c.similarity}`))];
+const groups = [
+  ...new Set(conformanceCases.map((c) => `${c.operation} ${c.similarity}`)),
+  ...new Set(measureCases.map((c) => `${c.operation} measures`)),
+];
 
 function suite(title: string, device: string, env: NodeJS.ProcessEnv, instructionSet?: string): void {
   describe(title, function () {

@@ -4,7 +4,9 @@
  */
 import { devices } from '../support/engram.js';
 import { conformanceCases } from './cases.js';
-import { check } from './check.js';
+import { check, type Findings } from './check.js';
+import { measureCases } from './measure-cases.js';
+import { checkMeasures } from './measure-check.js';
 
 /** One case's outcome. */
 export interface Outcome {
@@ -19,12 +21,15 @@ export interface Report {
   readonly outcomes: Outcome[];
 }
 
+const outcomeOf = async (name: string, checked: Promise<Findings>): Promise<Outcome> => {
+  const findings = await checked.catch((error: unknown) => [String(error)]);
+  return { name, findings };
+};
+
 async function runAll(device: string): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (const c of conformanceCases) {
-    const findings = await check(c, device).catch((error: unknown) => [String(error)]);
-    outcomes.push({ name: c.name, findings });
-  }
+  for (const c of conformanceCases) outcomes.push(await outcomeOf(c.name, check(c, device)));
+  for (const c of measureCases) outcomes.push(await outcomeOf(c.name, checkMeasures(c, device)));
   return outcomes;
 }
 
