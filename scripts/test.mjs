@@ -100,6 +100,7 @@ function fuzz() {
 try {
   check('layers', 'node', ['scripts/check-layers.mjs']);
   check('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
+  check('types of the experiments', 'npx', ['--no-install', 'tsc', '-p', 'scripts/experiments']);
   check('lint', 'npm', ['run', '--silent', 'lint']);
   nativeTests('native tests', 'build/tests', []);
   libraryTests();
@@ -114,7 +115,7 @@ try {
     );
     // The parts with threads. TSan's runtime refuses threads in a forked child, which the cases left out start.
     nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {}, [
-      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/storage/*',
+      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*',
       '-tce=*fork*,*process may exit*,*no thread can be started*',
     ]);
     fuzz();

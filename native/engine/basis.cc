@@ -42,8 +42,8 @@ Status Basis::inner(size_t first, size_t count, const Basis& other, size_t other
   Status status = runtime::run_parallel(
       pieces(),
       [&](size_t p) -> Result<bool> {
-        kernels::active().gibbs.means({count, kPiece}, other_count, piece(p, first),
-                                      other.piece(p, other_first), parts.data() + p * count * other_count);
+        kernels::active().gibbs->means({count, kPiece}, other_count, piece(p, first),
+                                       other.piece(p, other_first), parts.data() + p * count * other_count);
         return true;
       },
       parallel);
@@ -62,8 +62,8 @@ Status Basis::add(size_t target_first, size_t target_count, const Basis& source,
         std::vector<double> weights(source_count);
         for (size_t j = 0; j < target_count; ++j) {
           for (size_t i = 0; i < source_count; ++i) weights[i] = coefficients[i * target_count + j];
-          kernels::active().gibbs.add_columns({source_count, kPiece}, source.piece(p, source_first),
-                                              weights.data(), piece(p, target_first + j));
+          kernels::active().gibbs->add_columns({source_count, kPiece}, source.piece(p, source_first),
+                                               weights.data(), piece(p, target_first + j));
         }
         return true;
       },
@@ -79,8 +79,8 @@ Status Basis::recombine(size_t first, size_t count, size_t kept, const double* c
         std::vector<double> sums(kept * kPiece, 0);
         for (size_t j = 0; j < kept; ++j) {
           for (size_t i = 0; i < count; ++i) weights[i] = coefficients[i * kept + j];
-          kernels::active().gibbs.add_columns({count, kPiece}, piece(p, first), weights.data(),
-                                              sums.data() + j * kPiece);
+          kernels::active().gibbs->add_columns({count, kPiece}, piece(p, first), weights.data(),
+                                               sums.data() + j * kPiece);
         }
         std::copy(sums.begin(), sums.end(), piece(p, first));
         return true;

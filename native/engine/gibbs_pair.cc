@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kTileBytes = size_t{128} << 10;  // of a tile of Float64: well inside the second cache
 
-const kernels::GibbsTable& table() { return kernels::active().gibbs; }
+const kernels::GibbsTable& table() { return *kernels::active().gibbs; }
 
 template <typename T>
 const kernels::GibbsProducts<T>& products() {

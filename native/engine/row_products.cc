@@ -239,8 +239,8 @@ Status dense_product(const double* a, size_t size, const double* block, size_t w
                                  std::vector<double> some(rows * stride, 0);
                                  for (size_t r = 0; r < rows; ++r)
                                    std::copy_n(a + (first + r) * size, size, some.data() + r * stride);
-                                 kernels::active().gibbs.means({rows, stride}, width, some.data(),
-                                                               padded.data(), out + first * width);
+                                 kernels::active().gibbs->means({rows, stride}, width, some.data(),
+                                                                padded.data(), out + first * width);
                                  return true;
                                },
                                parallel);

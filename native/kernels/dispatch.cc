@@ -10,13 +10,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/gibbs-inl.h"
 #include "kernels/panel-inl.h"
 #include "kernels/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace engram::kernels {
 namespace HWY_NAMESPACE {
+
+extern const GibbsTable kGibbsTable;  // gibbs.cc
 
 const KernelTable& table() {
   static constexpr KernelTable kTable = {
@@ -44,7 +45,7 @@ const KernelTable& table() {
       .row_scores = row_scores,
       .row_exp = row_exp,
       .row_readout = row_readout,
-      .gibbs = gibbs::kTable,
+      .gibbs = &kGibbsTable,
   };
   return kTable;
 }

@@ -489,7 +489,7 @@ constexpr GibbsProducts<T> products() {
   return {.rows = rows<T>, .iterate = iterate<T>, .scale = scale<T>, .symmetric = symmetric<T>};
 }
 
-inline constexpr GibbsTable kTable = {
+constexpr GibbsTable kTable = {
     .costs = costs,
     .row_lse = row_lse,
     .f32 = products<float>(),

@@ -83,7 +83,7 @@ struct KernelTable {
   // accumulator[d] = accumulator[d] * rescale + sum_j weights[j] * values[j][d]
   void (*row_readout)(Tile values, const float* weights, float rescale, float* accumulator);
 
-  GibbsTable gibbs;  // entropic transport
+  const GibbsTable* gibbs;  // entropic transport; compiled apart, in gibbs.cc
 };
 
 }  // namespace engram::kernels

@@ -18,7 +18,7 @@ template <typename Check>
 void for_each_isa(Check check) {
   for (const std::string& isa : available_isas()) {
     CAPTURE(isa);
-    check(table_for(isa).value()->gibbs);
+    check(*table_for(isa).value()->gibbs);
   }
 }
 
