@@ -74,8 +74,8 @@ function verdicts(/** @type {any} */ result) {
   }
   const { patterns, 'pairs evaluated': evaluations } = result.facts;
   if (patterns) {
-    const rate = (/** @type {number} */ count) => scaled(count / ours.seconds);
-    all.push(`${rate(patterns)}patterns/s, ${rate(evaluations)}evaluations of a pattern/s`);
+    const rate = (/** @type {number} */ count) => Math.round(count / ours.seconds).toLocaleString('en');
+    all.push(`${rate(patterns)} patterns/s, ${rate(evaluations)} evaluations/s`);
   }
   const held = result.memoryHeld?.engram;
   if (held !== undefined) {
