@@ -86,11 +86,15 @@ Score score(const FloatRows& v, std::span<const double> gamma, const int8_t* x) 
   return {kept / static_cast<double>(v.cols), shares > 0 ? kept / shares : 1};
 }
 
-Archetypes select(const FloatRows& v, std::span<const double> gamma, MatrixView<const int8_t> candidates,
-                  const Acceptance& acceptance) {
+Result<Archetypes> select(const FloatRows& v, std::span<const double> gamma,
+                          MatrixView<const int8_t> candidates, const Acceptance& acceptance,
+                          const KeepGoing& keep_going) {
   std::vector<Score> scores;
   scores.reserve(candidates.rows);
-  for (size_t i = 0; i < candidates.rows; ++i) scores.push_back(score(v, gamma, candidates.row(i)));
+  for (size_t i = 0; i < candidates.rows; ++i) {
+    if (!keep_going()) return Status(StatusCode::kAborted, "unmixing was cancelled");
+    scores.push_back(score(v, gamma, candidates.row(i)));
+  }
   Archetypes kept;
   kept.dim = v.cols;
   const double chance = chance_score(v.rows, v.cols);

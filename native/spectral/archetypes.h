@@ -62,8 +62,9 @@ double overlap(const int8_t* x, const int8_t* y, size_t dim);
 
 // Keeps candidates (any number x N of +-1) in descending order of their score, equal ones in the order given,
 // at most as many as v has rows. The sign of an archetype cannot be known from second moments; it is chosen
-// so that most entries are +1 (the first one is, where they balance).
-Archetypes select(const FloatRows& v, std::span<const double> gamma, MatrixView<const int8_t> candidates,
-                  const Acceptance& acceptance = {});
+// so that most entries are +1 (the first one is, where they balance). kAborted.
+Result<Archetypes> select(const FloatRows& v, std::span<const double> gamma,
+                          MatrixView<const int8_t> candidates, const Acceptance& acceptance,
+                          const KeepGoing& keep_going);
 
 }  // namespace engram::spectral

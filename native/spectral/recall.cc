@@ -106,7 +106,10 @@ class Dynamics {
   // Both: whether nothing has changed.
   bool follow() {
     bool same = true;
-    for (size_t n = 0; n < state_.size(); ++n) same &= put(n, sign(field_[n], state_[n]));
+    for (size_t n = 0; n < state_.size(); ++n) {
+      const bool unknown = field_[n] == 0 && state_[n] == 0;
+      same &= put(n, unknown ? 0 : sign(field_[n], state_[n]));
+    }
     return same;
   }
   bool draw(RandomStream& random) {
@@ -129,7 +132,7 @@ class Dynamics {
   Eigen::MatrixXd inverse_;
   std::vector<double> products_;  // xi s
   std::vector<double> weights_;
-  std::vector<float> state_;  // the cue before the first update, +-1 after it
+  std::vector<float> state_;  // the cue before the first update; then +-1, and 0 while nothing is known
   std::vector<float> field_;
 };
 

@@ -33,10 +33,10 @@ struct RecallOutputs {           // one entry for each cue; any but `states` may
   uint32_t* steps = nullptr;     // updates made; Glauber dynamics makes all of them
 };
 
-// archetypes: K x N of +-1; cues: any number x N finite numbers, where 0 says nothing about an entry. A cue
-// that is all zeros, and every cue when K = 0, ends as its own signs, +1 for zeros. What a cue leads to does
-// not depend on the others, save for the place in the batch that Glauber dynamics draws by. kShape,
-// kNonFinite, kRange (beta), kAborted.
+// archetypes: K x N of +-1; cues: any number x N finite numbers, where 0 says nothing about an entry. What
+// nothing is known about in the end is +1: all entries of a cue of zeros, save under Glauber dynamics, which
+// draw them. What a cue leads to does not depend on the others, save for its place in the batch, which
+// Glauber dynamics draw by. kShape, kNonFinite, kRange (beta), kAborted.
 Status recall(const MatrixView<const int8_t>& archetypes, const FloatRows& cues, const RecallOptions& options,
               const RecallOutputs& out, const KeepGoing& keep_going);
 

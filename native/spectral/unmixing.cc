@@ -25,7 +25,7 @@ Status check(const FloatRows& v, std::span<const double> gamma) {
   return check_orthonormal(v);
 }
 
-// Collects candidates and, whenever there are new ones, the best of them all.
+// Keeps the best of all candidates so far.
 class Search {
  public:
   Search(const FloatRows& v, std::span<const double> gamma, const UnmixingOptions& options,
@@ -76,9 +76,14 @@ class Search {
       Status status = settle(v_, options_.sign_projection.quiet_steps, states, keep_going_);
       if (!status.ok()) return status;
     }
-    candidates_.insert(candidates_.end(), states.begin(), states.end());
-    const MatrixView<const int8_t> all(candidates_.data(), candidates_.size() / v_.cols, v_.cols);
-    found_.archetypes = select(v_, gamma_, all, options_.acceptance);
+    const Archetypes& known = found_.archetypes;
+    states.insert(states.begin(), known.states.begin(), known.states.end());
+    const MatrixView<const int8_t> candidates(states.data(), states.size() / v_.cols, v_.cols);
+    Result<Archetypes> best = select(v_, gamma_, candidates, options_.acceptance, keep_going_);
+    if (!best.ok()) return best.status();
+    best.value().rejected += known.rejected;
+    best.value().merged += known.merged;
+    found_.archetypes = std::move(best.value());
     rest_rows_ = remaining_subspace(v_, found_.archetypes);
     rest_ = FloatRows(rest_rows_.data(), missing(), v_.cols);
     return {};
@@ -88,7 +93,6 @@ class Search {
   const std::span<const double> gamma_;
   const UnmixingOptions& options_;
   const KeepGoing& keep_going_;
-  std::vector<int8_t> candidates_;
   Unmixing found_;
   std::vector<float> rest_rows_;
   FloatRows rest_;  // the part of v that no archetype found so far lies in

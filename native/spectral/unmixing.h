@@ -1,4 +1,8 @@
 // From a detected subspace to the +-1 archetypes that span it.
+//
+// Archetypes that have been found are taken out of the subspace (deflation.h), and the search goes on in what
+// is left. So independent components, which cannot be learnt where K^2 > N, find the last ones even there,
+// once sign projection has found enough.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +17,7 @@
 namespace engram::spectral {
 
 enum class UnmixingMethod : uint8_t {
-  kIca,             // independent components; sign projection where they cannot be learnt or are not enough
+  kIca,             // independent components; sign projection where they cannot be learnt, or are too few
   kSignProjection,  // only that
   kLam,             // the paper's layered dynamics
 };
@@ -31,7 +35,7 @@ struct UnmixingOptions {
 struct Unmixing {
   Archetypes archetypes;
   uint32_t sweeps = 0;         // of independent-component analysis; 0: it was not tried
-  bool ica_converged = false;  // and its components were among the candidates
+  bool ica_converged = false;  // when it was last tried; its components are candidates only then
   uint32_t starts = 0;         // of sign projection, or blocks of LAM, that were used
 };
 
