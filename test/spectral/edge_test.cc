@@ -1,0 +1,201 @@
+#include "spectral/edge.h"
+
+#include <doctest/doctest.h>
+
+#include <Eigen/Eigenvalues>
+#include <cmath>
+#include <vector>
+
+#include "spectral/tracy_widom.h"
+#include "support/noisy_clients.h"
+
+namespace engram::spectral {
+namespace {
+
+using doctest::Approx;
+using support::NoisyClient;
+
+const std::vector<ClientModel> kUnequal = {
+    {0.4, 150, 0.91}, {0.3, 300, 0.96}, {0.2, 600, 0.9856}, {0.1, 1200, 0.9964}};
+
+// z(h) as section 1.6 writes it.
+double z_of_h(const std::vector<ClientModel>& clients, double dim, double h) {
+  double z = 1 / h;
+  for (const ClientModel& c : clients) {
+    const double g = dim * c.weight * c.noise_variance / c.samples;
+    z += c.weight * c.noise_variance / (1 - h * g);
+  }
+  return z;
+}
+
+TEST_CASE("the edge of equal clients is that of Marchenko and Pastur") {
+  for (const double variance : {1.0, 0.36}) {
+    for (const double q : {0.01, 0.5, 1.0, 30.0}) {
+      const double root = 1 + std::sqrt(q);
+      const NoiseEdge pooled({{1, 1000 / q, variance}}, 1000);
+      CHECK(pooled.edge() == Approx(variance * root * root).epsilon(1e-13));
+      CHECK(pooled.at() == Approx(variance * (q + std::sqrt(q))).epsilon(1e-13));
+      CHECK(pooled.effective_samples() == Approx(1000 / q).epsilon(1e-13));
+      const double m = 1000 / q / 4;
+      const NoiseEdge apart({{.25, m, variance}, {.25, m, variance}, {.25, m, variance}, {.25, m, variance}},
+                            1000);
+      CHECK(apart.edge() == Approx(pooled.edge()).epsilon(1e-13));
+      CHECK(apart.effective_samples() == Approx(1000 / q).epsilon(1e-13));
+    }
+  }
+  // Section 2: N = 784, M = 1568.
+  CHECK(NoiseEdge({{1, 1568, 1}}, 784).edge() == Approx(2.914).epsilon(2e-4));
+}
+
+TEST_CASE("the edge of unequal clients is the least z(h) of section 1.6") {
+  const NoiseEdge noise(kUnequal, 600);
+  const double h = 1 / noise.at();
+  CHECK(z_of_h(kUnequal, 600, h) == Approx(noise.edge()).epsilon(1e-13));
+  CHECK(z_of_h(kUnequal, 600, h * 1.001) > noise.edge());
+  CHECK(z_of_h(kUnequal, 600, h / 1.001) > noise.edge());
+  CHECK(noise.phi(noise.at()) == Approx(1).epsilon(1e-12));
+  for (const double pole : noise.poles()) CHECK(h * pole < 1);
+  const double w = 1.7 * noise.at();
+  CHECK(noise.eigenvalue(w) == Approx(z_of_h(kUnequal, 600, 1 / w)).epsilon(1e-13));
+  const double d = 1e-5 * w;
+  CHECK((noise.eigenvalue(w + d) - noise.eigenvalue(w - d)) / (2 * d) ==
+        Approx(1 - noise.phi(w)).epsilon(1e-8));
+}
+
+TEST_CASE("eigenvalues beyond the edge are inverted") {
+  const NoiseEdge noise(kUnequal, 600);
+  for (const double factor : {1.001, 1.1, 2.0, 100.0}) {
+    const double w = noise.at() * factor;
+    CHECK(noise.inverse(noise.eigenvalue(w)) == Approx(w).epsilon(1e-10));
+  }
+  CHECK(noise.inverse(noise.edge()) == Approx(noise.at()).epsilon(1e-6));
+}
+
+TEST_CASE("weights scale the edge, and neither splitting nor listing clients otherwise changes it") {
+  const NoiseEdge noise(kUnequal, 600);
+  std::vector<ClientModel> scaled = kUnequal;
+  for (ClientModel& c : scaled) c.weight *= 7;
+  CHECK(NoiseEdge(scaled, 600).edge() == Approx(7 * noise.edge()).epsilon(1e-13));
+  CHECK(NoiseEdge(scaled, 600).effective_samples() == Approx(noise.effective_samples()).epsilon(1e-13));
+
+  std::vector<ClientModel> split = kUnequal;
+  split[1] = {kUnequal[1].weight / 2, kUnequal[1].samples / 2, kUnequal[1].noise_variance};
+  split.push_back(split[1]);
+  CHECK(NoiseEdge(split, 600).edge() == Approx(noise.edge()).epsilon(1e-13));
+  CHECK(NoiseEdge(split, 600).effective_samples() == Approx(noise.effective_samples()).epsilon(1e-13));
+
+  std::vector<ClientModel> silent = kUnequal;
+  silent.push_back({0, 50, 1});
+  CHECK(NoiseEdge(silent, 600).edge() == noise.edge());
+}
+
+TEST_CASE("more noise, fewer samples and a stricter level move the edge and the cut outward") {
+  const NoiseEdge noise(kUnequal, 600);
+  for (size_t c = 0; c < kUnequal.size(); ++c) {
+    std::vector<ClientModel> noisier = kUnequal;
+    noisier[c].noise_variance += 0.003;
+    CHECK(NoiseEdge(noisier, 600).edge() > noise.edge());
+    std::vector<ClientModel> smaller = kUnequal;
+    smaller[c].samples *= 0.9;
+    CHECK(NoiseEdge(smaller, 600).edge() > noise.edge());
+  }
+  CHECK(noise.cut(tracy_widom_quantile(0.05)) > noise.edge());
+  CHECK(noise.cut(tracy_widom_quantile(0.01)) > noise.cut(tracy_widom_quantile(0.05)));
+}
+
+TEST_CASE("a federation without noise has no edge, and one client without noise is nothing special") {
+  const NoiseEdge none({{0.5, 10, 0}, {0.5, 20, 0}}, 100);
+  CHECK(none.edge() == 0);
+  CHECK(none.at() == 0);
+  CHECK(none.cut(1) == 0);
+  CHECK(none.inverse(30) == 30);
+  const NoiseEdge half({{0.5, 10, 0}, {0.5, 20, 1}}, 100);
+  CHECK(half.edge() == Approx(NoiseEdge({{0.5, 20, 1}}, 100).edge()).epsilon(1e-13));
+}
+
+Eigen::MatrixXd gaussian_operator(const std::vector<NoisyClient>& clients, int dim, RandomStream& random) {
+  Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(dim, dim);
+  for (const NoisyClient& client : clients) {
+    Eigen::MatrixXd examples(client.samples, dim);
+    for (Eigen::Index i = 0; i < examples.size(); ++i) examples.data()[i] = random.gaussian();
+    sum += client.weight / client.samples * examples.transpose() * examples;
+  }
+  return sum;
+}
+
+// Of 300 trials.
+double false_alarm_rate(const std::vector<NoisyClient>& clients, int dim, double level, bool gaussian) {
+  constexpr int kTrials = 300;
+  std::vector<ClientModel> models;
+  for (const NoisyClient& c : clients) models.push_back({c.weight, static_cast<double>(c.samples), 1});
+  const double cut = NoiseEdge(models, dim).cut(tracy_widom_quantile(level));
+  int alarms = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    RandomStream random(20260319, static_cast<uint64_t>(trial));
+    const Eigen::MatrixXd none(0, dim);
+    const Eigen::MatrixXd w =
+        gaussian ? gaussian_operator(clients, dim, random) : support::operator_of(clients, none, random);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w, Eigen::EigenvaluesOnly);
+    if (solver.eigenvalues()[dim - 1] > cut) ++alarms;
+  }
+  return static_cast<double>(alarms) / kTrials;
+}
+
+// The standard error is 0.017 where the true rate is the level.
+TEST_CASE("noise passes the cut about as often as was asked for, and noise of +-1 less often") {
+  const std::vector<NoisyClient> equal = {{100, 0, 0.5, {}}, {100, 0, 0.5, {}}};
+  const std::vector<NoisyClient> unequal = {{30, 0, 0.2, {}}, {60, 0, 0.3, {}}, {200, 0, 0.5, {}}};
+  for (const std::vector<NoisyClient>& clients : {equal, unequal}) {
+    const double gaussian = false_alarm_rate(clients, 100, 0.1, true);
+    const double signs = false_alarm_rate(clients, 100, 0.1, false);
+    CHECK(std::abs(gaussian - 0.1) < 0.05);
+    CHECK(signs <= gaussian);
+    CHECK(signs > 0.01);
+  }
+}
+
+TEST_CASE("the shift of rare flips is that of equal clients, and scales and splits as the edge does") {
+  const double q = 3;
+  const double variance = 0.19;  // r = 0.9
+  const double root = 1 + std::sqrt(q);
+  const double expected = (4 - 6 * variance) * std::sqrt(q) * root * root / 300;
+  const double half = .5;
+  CHECK(NoiseEdge({{1, 100, variance}}, 300).kurtosis_shift() == Approx(expected).epsilon(1e-12));
+  CHECK(NoiseEdge({{half, 50, variance}, {half, 50, variance}}, 300).kurtosis_shift() ==
+        Approx(expected).epsilon(1e-12));
+  CHECK(NoiseEdge({{2, 100, variance}}, 300).kurtosis_shift() == Approx(2 * expected).epsilon(1e-12));
+  CHECK(NoiseEdge({{1, 100, 2. / 3}}, 300).kurtosis_shift() == Approx(0));
+  CHECK(NoiseEdge({{1, 100, 1}}, 300).kurtosis_shift() < 0);
+  CHECK(NoiseEdge({{1, 100, 0}}, 300).kurtosis_shift() == 0);
+}
+
+// What remains of examples when the archetypes are taken out, which the shift is about. Without it most
+// trials alarm.
+TEST_CASE("rare flips do not pass the cut more often than was asked for") {
+  constexpr int kTrials = 100;
+  constexpr int kDim = 150;
+  const std::vector<NoisyClient> clients = {{50, .9, .4, {1}}, {200, .8, .6, {1}}};
+  const NoiseEdge noise({{.4, 50, .19}, {.6, 200, .36}}, kDim);
+  const double quantile = tracy_widom_quantile(0.1);
+  int alarms = 0;
+  int alarms_without_shift = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    RandomStream random(5, static_cast<uint64_t>(trial));
+    const Eigen::MatrixXd ones = Eigen::MatrixXd::Ones(1, kDim);
+    Eigen::MatrixXd w = Eigen::MatrixXd::Zero(kDim, kDim);
+    for (const NoisyClient& client : clients) {
+      const Eigen::MatrixXd flips =
+          (support::noisy_examples(client, ones, random).array() - client.quality).matrix();
+      w += client.weight / client.samples * flips.transpose() * flips;
+    }
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w, Eigen::EigenvaluesOnly);
+    const double largest = solver.eigenvalues()[kDim - 1];
+    if (largest > noise.cut(quantile)) ++alarms;
+    if (largest > noise.cut(quantile) - noise.kurtosis_shift()) ++alarms_without_shift;
+  }
+  CHECK(alarms <= 20);
+  CHECK(alarms_without_shift > 50);
+}
+
+}  // namespace
+}  // namespace engram::spectral
