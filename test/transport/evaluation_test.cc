@@ -187,6 +187,36 @@ TEST_CASE("clouds are skipped only as far as was allowed") {
   }
 }
 
+TEST_CASE("at the edge of what may be skipped no bound is too high, cold or after a move") {
+  // All clouds but one lie a distance away: by the decomposition of means their divergence is larger by half
+  // its square, and they are skipped all together or not at all.
+  constexpr double kBeta = 20;
+  constexpr double kPrune = 1e-6;
+  constexpr size_t kFar = 39;
+  // Where the query widens towards the width of the stored clouds, their divergences fall as fast as they
+  // can.
+  const DoubleCloud narrow{{-0.25, 0, 0.25, 0}, {0.5, 0.5}};
+  const DoubleCloud wide{{-0.875, 0, 0.875, 0}, {0.5, 0.5}};
+  const DoubleCloud near{{-1, 0, 1, 0}, {0.5, 0.5}};
+  FlowOptions options = exact_flow(kBeta);
+  options.prune = kPrune;
+  for (const double epsilon : {0.02, 0.5}) {
+    uint32_t skipped = 0;
+    for (float distance = 1; distance < 2; distance += 1.0F / 256) {
+      std::vector<DoubleCloud> stored(kFar, {{-1, distance, 1, distance}, {0.5, 0.5}});
+      stored.push_back(near);
+      const double weight = std::exp(-kBeta * 0.5 * distance * distance);
+      Evaluator evaluator(support::to_memory(stored, epsilon), options);
+      for (const DoubleCloud& query : {narrow, wide}) {
+        const uint32_t left_out = kFar + 1 - evaluator.at(query).evaluated;
+        CHECK(left_out * weight / (1 + kFar * weight) <= kPrune);
+        skipped += left_out;
+      }
+    }
+    CHECK(skipped > 0);
+  }
+}
+
 TEST_CASE("the slack covers what unsolved problems leave of the energy") {
   const support::RecallProblem problem(6, 12, 2, 1, 0.5);
   for (const uint32_t iterations : {1, 3, 10}) {
