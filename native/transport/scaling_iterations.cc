@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
 namespace engram::transport {
 namespace {
@@ -27,6 +28,7 @@ void ScalingIterations<T>::start(const Measure& mu, const Columns& columns) {
   log_next_.resize(stride);
   anderson_.reset(stride, columns.b.data());
   built_ = false;
+  logs_are_old_ = false;
   least_ = most_ = 1;
   iterations_ = 0;
 }
@@ -38,8 +40,13 @@ bool ScalingIterations<T>::safe() const noexcept {
 
 template <typename T>
 void ScalingIterations<T>::absorb(Columns& columns) {
+  if (logs_are_old_) {
+    log_v_.assign(v_.begin(), v_.end());
+    engine::log2_all(log_v_.data(), log_v_.size());
+  }
+  logs_are_old_ = false;
   for (size_t j = 0; j < columns.count; ++j) {
-    columns.z[j] += std::clamp(log_v_[j], -kMostAbsorbed, kMostAbsorbed);
+    if (columns.b[j] > 0) columns.z[j] += std::clamp(log_v_[j], -kMostAbsorbed, kMostAbsorbed);
   }
   columns.set_exponents();
   std::fill(log_v_.begin(), log_v_.end(), 0.0);
@@ -69,6 +76,21 @@ void ScalingIterations<T>::set_scalings(const Columns& columns) {
   most_ = *most;
 }
 
+// Takes the iteration log_v_ -> log2 v into the history; where it proposes another iterate, that becomes v.
+// With `anew`, log_v_ is not known and history begins here.
+template <typename T>
+void ScalingIterations<T>::accelerate(const Columns& columns, bool anew) {
+  // log2 v_j = log2 b_j - log2 column_sum_j, from the Float64 sums.
+  engine::log2_all(column_sum_.data(), column_sum_.size());
+  for (size_t j = 0; j < columns.b.size(); ++j) {
+    log_next_[j] = columns.b[j] > 0 ? columns.log_b[j] - column_sum_[j] : 0;
+  }
+  if (anew) anderson_.reset(columns.b.size(), columns.b.data());
+  const bool jumps = !anew && anderson_.propose(log_v_.data(), log_next_.data(), residual_);
+  std::swap(log_v_, log_next_);
+  if (jumps) set_scalings(columns);
+}
+
 template <typename T>
 Status ScalingIterations<T>::run(engine::GibbsPair& pair, Columns& columns, uint32_t count,
                                  double tolerance) {
@@ -81,15 +103,11 @@ Status ScalingIterations<T>::run(engine::GibbsPair& pair, Columns& columns, uint
     residual_ = change.residual;
     least_ = change.least;
     most_ = change.most;
-    // log2 v_j = log2 b_j - log2 column_sum_j, from the Float64 sums.
-    engine::log2_all(column_sum_.data(), column_sum_.size());
-    for (size_t j = 0; j < columns.b.size(); ++j) {
-      log_next_[j] = columns.b[j] > 0 ? columns.log_b[j] - column_sum_[j] : 0;
-    }
-    const bool jumps = residual_ > std::max(tolerance, kFloor<T>) && safe() &&
-                       anderson_.propose(log_v_.data(), log_next_.data(), residual_);
-    std::swap(log_v_, log_next_);
-    if (jumps) set_scalings(columns);
+    // Logarithms are for the extrapolation, which has nothing to work on any more once residuals are
+    // rounding.
+    const bool were_old =
+        std::exchange(logs_are_old_, residual_ <= std::max(tolerance, kFloor<T>) || !safe());
+    if (!logs_are_old_) accelerate(columns, were_old);
     if (residual_ <= tolerance) break;
   }
   return {};

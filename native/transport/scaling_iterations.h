@@ -37,6 +37,7 @@ class ScalingIterations {
  private:
   bool safe() const noexcept;
   Status build(engine::GibbsPair& pair, Columns& columns);
+  void accelerate(const Columns& columns, bool anew);
   void set_scalings(const Columns& columns);
 
   std::vector<T> a_;
@@ -47,7 +48,8 @@ class ScalingIterations {
   std::vector<double> log_next_;
   Anderson anderson_;
   bool built_ = false;
-  double least_ = 1;  // extremes of v
+  bool logs_are_old_ = false;  // log_v_ is not of v_
+  double least_ = 1;           // extremes of v
   double most_ = 1;
   uint32_t iterations_ = 0;
   double residual_ = 0;
