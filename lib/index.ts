@@ -18,6 +18,7 @@ export type {
   StoreOptions,
 } from './dense-options.js';
 export type { Retrieval, SearchResult, SparseRows } from './dense-results.js';
+export { detectability, type Detectability, type DetectabilityOptions } from './detectability.js';
 export { configure, type DeviceInfo, devices } from './devices.js';
 export { type ArgumentDetail, EngramError, type EngramErrorCode } from './errors.js';
 export { MeasureMemory } from './measure-memory.js';

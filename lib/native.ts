@@ -160,6 +160,16 @@ export type NativeDevice = [
   instructionSet: string,
 ];
 
+export type NativeDetectability = [
+  edge: number,
+  eigenvalues: Float64Array,
+  subspaceOverlap: Float64Array,
+  archetypeOverlap: Float64Array,
+  detectable: boolean[],
+  extraSamplesNeeded: Float64Array,
+  clientWeights: Float64Array,
+];
+
 export interface NativeBinding {
   DenseMemory: new (dim?: number, valueDim?: number) => NativeDenseMemory;
   MeasureMemory: new (...args: NativeMeasures | []) => NativeMeasureMemory;
@@ -170,6 +180,17 @@ export interface NativeBinding {
   threads(): number;
   alignmentOffset(bytes: Uint8Array): number;
   preferHugePages(bytes: Uint8Array): void;
+
+  /** weightRule: 0 equal, 1 size, 2 maximin; unless weights are given. */
+  detectability(
+    dim: number,
+    samples: Float64Array,
+    quality: Float64Array,
+    archetypes: number,
+    exposure: Float64Array,
+    weightRule: number,
+    weights: Float64Array | undefined,
+  ): NativeDetectability;
 
   /** Measured with so many threads, in about a second: 1e9 Float32 operations/s, 1e9 bytes/s. */
   machineLimits(threads: number): [fmaGflops: number, readGbps: number];

@@ -9,6 +9,7 @@
 #include "node/arguments.h"
 #include "node/array_files.h"
 #include "node/dense_memory.h"
+#include "node/detectability.h"
 #include "node/devices.h"
 #include "node/environment.h"
 #include "node/machine_limits.h"
@@ -51,6 +52,7 @@ void define_functions(Environment& environment, napi_value exports) {
   functions.push_back(method("preferHugePages", &prefer_huge_pages));
   for (const napi_property_descriptor& function : machine_limit_functions()) functions.push_back(function);
   for (const napi_property_descriptor& function : array_file_functions()) functions.push_back(function);
+  for (const napi_property_descriptor& function : detectability_functions()) functions.push_back(function);
   for (napi_property_descriptor& function : functions) function.data = &environment;
   napi_define_properties(environment.env(), exports, functions.size(), functions.data());
 }
