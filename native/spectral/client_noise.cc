@@ -27,7 +27,7 @@ double solve_variance(const std::vector<double>& eigenvalues, size_t count, doub
   while (true) {
     const double middle = low + (high - low) / 2;
     if (middle <= 1e-12 * trace / dim) return 0;
-    if (!(middle > low && middle < high)) return middle;
+    if (middle <= low || middle >= high) return middle;
     (surplus(eigenvalues, count, middle, trace, dim, q) > 0 ? high : low) = middle;
   }
 }

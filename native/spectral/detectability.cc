@@ -12,6 +12,11 @@
 namespace engram::spectral {
 namespace {
 
+constexpr double kMost = std::numeric_limits<double>::max();
+
+// False for NaN.
+bool is_within(double value, double least, double most) { return value >= least && value <= most; }
+
 Status out_of_range(const char* what, size_t at, double value, const char* valid) {
   return {
       std::isnan(value) ? StatusCode::kNonFinite : StatusCode::kRange,
@@ -41,7 +46,8 @@ Status check_exposure(const DetectabilityQuestion& q, size_t client) {
   double sum = 0;
   for (size_t mu = 0; mu < q.archetypes; ++mu) {
     const size_t at = client * q.archetypes + mu;
-    if (!(q.exposure[at] >= 0)) return out_of_range("exposure", at, q.exposure[at], "0 to 1");
+    if (!is_within(q.exposure[at], 0, 1 + kRounding))
+      return out_of_range("exposure", at, q.exposure[at], "0 to 1");
     sum += q.exposure[at];
   }
   if (sum <= 1 + kRounding) return {};
@@ -52,20 +58,20 @@ Status check_exposure(const DetectabilityQuestion& q, size_t client) {
 Status check(const DetectabilityQuestion& q) {
   Status status = check_shape(q);
   if (!status.ok()) return status;
-  if (!(q.dim >= 1 && std::isfinite(q.dim))) {
+  if (!is_within(q.dim, 1, kMost)) {
     return {std::isnan(q.dim) ? StatusCode::kNonFinite : StatusCode::kRange,
             "dim is " + print_number(q.dim) + "; valid is 1 or more"};
   }
   double weights = q.given_weights.empty() ? 1 : 0;
   for (size_t c = 0; c < q.samples.size(); ++c) {
-    if (!(q.samples[c] >= 1 && std::isfinite(q.samples[c]))) {
+    if (!is_within(q.samples[c], 1, kMost)) {
       return out_of_range("samples", c, q.samples[c], "1 or more");
     }
-    if (!(q.quality[c] > 0 && q.quality[c] <= 1))
+    if (!is_within(q.quality[c], std::numeric_limits<double>::min(), 1))
       return out_of_range("quality", c, q.quality[c], "above 0 to 1");
     if (!q.given_weights.empty()) {
       const double a = q.given_weights[c];
-      if (!(a >= 0 && std::isfinite(a))) return out_of_range("weights", c, a, "0 or more");
+      if (!is_within(a, 0, kMost)) return out_of_range("weights", c, a, "0 or more");
       weights += a;
     }
     status = check_exposure(q, c);
@@ -86,9 +92,13 @@ double margin_at(double growth, std::vector<ClientModel> clients, double dim,
 double growth_to_detect(const std::vector<ClientModel>& clients, double dim,
                         const std::vector<double>& signal) {
   constexpr double kTolerance = 1e-12;
-  constexpr double kMost = 0x1p500;
+  constexpr double kLongest = 0x1p200;
   double high = 2;
-  while (high < kMost && margin_at(high, clients, dim, signal) < 1) high *= 2;
+  while (margin_at(high, clients, dim, signal) < 1) {
+    if (high >= kLongest) return std::numeric_limits<double>::infinity();
+    high *= 2;
+  }
+
   double low = high / 2;
   while (high - low > kTolerance * high) {
     const double middle = low + (high - low) / 2;

@@ -18,7 +18,8 @@ double airy(double x) {
   const double c = std::sqrt(std::max(x, 2.0));
   const double last = std::sqrt(40 / c);  // beyond it exp(-c t^2) is below 1e-17
   double sum = 0.5;
-  for (double t = kStep; t < last; t += kStep) {
+  for (int i = 1; i * kStep < last; ++i) {
+    const double t = i * kStep;
     sum += std::exp(-c * t * t) * std::cos(t * t * t / 3 + (x - c * c) * t);
   }
   return std::exp(c * c * c / 3 - c * x) / std::numbers::pi * kStep * sum;

@@ -14,7 +14,7 @@ double tracy_widom_cdf(double s);
 
 // The number that Q exceeds with probability `level`, which is the false-alarm level of a test for signal:
 // 0.9793 at 0.05. Precondition: level is in [kLeastFalseAlarm, kMostFalseAlarm]. Error below 1e-8; takes
-// about a millisecond, so ask once per level.
+// a few milliseconds, so ask once per level.
 inline constexpr double kLeastFalseAlarm = 1e-6;
 inline constexpr double kMostFalseAlarm = 0.5;
 double tracy_widom_quantile(double level);

@@ -20,15 +20,24 @@ using support::NoisyClient;
 
 const double kQuantile = tracy_widom_quantile(0.05);
 
+std::vector<double> falling_eigenvalues(const Eigen::MatrixXd& symmetric) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(symmetric, Eigen::EigenvaluesOnly);
+  std::vector<double> values(solver.eigenvalues().begin(), solver.eigenvalues().end());
+  std::reverse(values.begin(), values.end());
+  return values;
+}
+
 // All eigenvalues of N J, falling.
 std::vector<double> spectrum(const NoisyClient& client, int archetypes, int dim, uint64_t trial) {
   RandomStream random(11, trial);
   const Eigen::MatrixXd truth = support::random_archetypes(archetypes, dim, random);
   const Eigen::MatrixXd w = support::operator_of({client}, truth, random);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w, Eigen::EigenvaluesOnly);
-  std::vector<double> values(solver.eigenvalues().data(), solver.eigenvalues().data() + dim);
-  std::reverse(values.begin(), values.end());
-  return values;
+  return falling_eigenvalues(w);
+}
+
+size_t count_above(const std::vector<double>& values, double cut) {
+  return static_cast<size_t>(
+      std::count_if(values.begin(), values.end(), [cut](double v) { return v > cut; }));
 }
 
 TEST_CASE("eigenvalues as the theory predicts them give back the noise exactly") {
@@ -133,6 +142,34 @@ TEST_CASE("real examples are measured by their trace: scaling them scales the va
   CHECK(scaled.variance == Approx(9 * noise.variance).epsilon(1e-9));
   CHECK(scaled.quality == Approx(noise.quality).epsilon(1e-9));
   CHECK(scaled.outliers == noise.outliers);
+}
+
+// Section 1.7: r = (.8, .2, .2). The noise of the small client with good examples ends far beyond the pooled
+// edge.
+TEST_CASE("noise estimated for each client counts the archetypes, one pooled estimate counts noise as well") {
+  constexpr int kDim = 400;
+  const std::vector<double> shares = {1. / 3, 1. / 3, 1. / 3};
+  const std::vector<NoisyClient> clients = {
+      {34, .8, 1. / 3, shares}, {400, .2, 1. / 3, shares}, {400, .2, 1. / 3, shares}};
+  for (uint64_t trial = 0; trial < 4; ++trial) {
+    RandomStream random(13, trial);
+    const Eigen::MatrixXd truth = support::random_archetypes(3, kDim, random);
+    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(kDim, kDim);
+    std::vector<ClientModel> models;
+    for (const NoisyClient& client : clients) {
+      NoisyClient alone = client;
+      alone.weight = 1;
+      const Eigen::MatrixXd w = support::operator_of({alone}, truth, random);
+      models.push_back(
+          {client.weight, static_cast<double>(client.samples),
+           estimate_client_noise(falling_eigenvalues(w), kDim, kDim, client.samples, kQuantile).variance});
+      sum += client.weight * w;
+    }
+    const std::vector<double> eigenvalues = falling_eigenvalues(sum);
+    CHECK(count_above(eigenvalues, NoiseEdge(models, kDim).cut(kQuantile)) == 3);
+    const ClientNoise pooled = estimate_client_noise(eigenvalues, kDim, kDim, 834, kQuantile);
+    CHECK(pooled.outliers >= 6);
+  }
 }
 
 }  // namespace

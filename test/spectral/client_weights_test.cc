@@ -94,6 +94,15 @@ TEST_CASE("maximin weights are as good as the best of a grid") {
   }
 }
 
+// Section 1.6, where weights by size take the overlap of the weakest archetype from .758 to .841.
+TEST_CASE("maximin weights improve upon weights by size in the prototype's check") {
+  const Federation f = federation({150, 300, 600, 1200}, {.30, .20, .12, .06},
+                                  {{.6, .4, 0}, {.4, .4, .2}, {.4, .3, .3}, {.2, .1, .7}});
+  CHECK(std::abs(worst(weights_of(WeightRule::kEqual, f), f) - .758) < 1e-3);
+  CHECK(std::abs(worst(weights_of(WeightRule::kSize, f), f) - .841) < 1e-3);
+  CHECK(worst(weights_of(WeightRule::kMaximin, f), f) > .842);
+}
+
 TEST_CASE("a client of pure noise is given next to nothing, equal clients the same") {
   const Federation noisy = federation({400, 400, 400}, {.3, .3, 1e-6}, {{.5, .5}, {.5, .5}, {.5, .5}});
   const std::vector<double> weights = weights_of(WeightRule::kMaximin, noisy);

@@ -67,6 +67,31 @@ TEST_CASE("at and below the edge there is nothing to see") {
   CHECK(predict_outlier(noise, {0, 0, 0, 0}).eigenvalue == noise.edge());
 }
 
+// The check of section 1.6: N = 600 and four clients; of the weakest archetype they see 0, 20, 30 and 70 %.
+TEST_CASE("the weakest archetype of four unequal clients is predicted as in the prototype") {
+  const double samples[] = {150, 300, 600, 1200};
+  const double quality[] = {.30, .20, .12, .06};
+  const double exposure[] = {0, .2, .3, .7};
+  const auto predict = [&](auto&& weight) {
+    std::vector<ClientModel> clients;
+    std::vector<double> signal;
+    double sum = 0;
+    for (size_t c = 0; c < 4; ++c) sum += weight(samples[c], quality[c]);
+    for (size_t c = 0; c < 4; ++c) {
+      const double r2 = quality[c] * quality[c];
+      clients.push_back({weight(samples[c], quality[c]) / sum, samples[c], 1 - r2});
+      signal.push_back(r2 * exposure[c]);
+    }
+    return predict_outlier(NoiseEdge(clients, 600), signal);
+  };
+  const Outlier equal = predict([](double, double) { return 1; });
+  CHECK(std::abs(equal.eigenvalue - 3.766) < 1e-3);
+  CHECK(std::abs(equal.overlap - .758) < 1e-3);
+  CHECK(std::abs(predict([](double m, double) { return m; }).overlap - .841) < 1e-3);
+  // Weighting examples by r^2, which looks plausible, does worse.
+  CHECK(std::abs(predict([](double m, double r) { return m * r * r; }).overlap - .621) < 1e-3);
+}
+
 // Section 1.6 in h, differentiated numerically.
 TEST_CASE("the overlap of unequal clients is -h z'/T' where T is 1") {
   const double dim = 600;
@@ -234,6 +259,13 @@ TEST_CASE("simulated federations have the eigenvalues and overlaps that are pred
                       {300, .15, .25, {.5, .5}},
                       {600, .1, .25, {.3, .7}}},
                      2, 300, 16);
+  }
+  SUBCASE("the four clients of section 1.6") {
+    check_prediction({{150, .3, .25, {.6, .4, 0}},
+                      {300, .2, .25, {.4, .4, .2}},
+                      {600, .12, .25, {.4, .3, .3}},
+                      {1200, .06, .25, {.2, .1, .7}}},
+                     3, 600, 6);
   }
   SUBCASE("unequal clients by size") {
     check_prediction({{80, .25, .08, {.6, .2}},
