@@ -13,8 +13,9 @@ namespace {
 std::vector<size_t> best_first(const std::vector<Score>& scores) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t i, size_t j) { return scores[i].score > scores[j].score; });
+  std::sort(order.begin(), order.end(), [&](size_t i, size_t j) {
+    return scores[i].score != scores[j].score ? scores[i].score > scores[j].score : i < j;
+  });
   return order;
 }
 
@@ -100,14 +101,13 @@ Result<Archetypes> select(const FloatRows& v, std::span<const double> gamma,
   const double chance = chance_score(v.rows, v.cols);
   for (const size_t i : best_first(scores)) {
     const int8_t* const x = candidates.row(i);
-    if (!(scores[i].score >= threshold(scores[i].gamma, chance, acceptance))) {
-      ++kept.rejected;
-    } else if (is_kept(kept, x, acceptance.distinct)) {
+    const bool passes = scores[i].score >= threshold(scores[i].gamma, chance, acceptance);
+    if (passes && is_kept(kept, x, acceptance.distinct)) {
       ++kept.merged;
-    } else if (kept.count() == v.rows) {
-      ++kept.rejected;
-    } else {
+    } else if (passes && kept.count() < v.rows) {
       keep(kept, x, scores[i]);
+    } else {
+      ++kept.rejected;
     }
   }
   return kept;

@@ -140,7 +140,7 @@ class Dynamics {
 
 Status recall(const MatrixView<const int8_t>& archetypes, const FloatRows& cues, const RecallOptions& options,
               const RecallOutputs& out, const KeepGoing& keep_going) {
-  const Status status = check(archetypes, cues, options);
+  Status status = check(archetypes, cues, options);
   if (!status.ok()) return status;
   std::vector<float> xi;
   xi.reserve(archetypes.rows * cues.cols);

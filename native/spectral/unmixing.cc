@@ -18,7 +18,8 @@ Status check(const FloatRows& v, std::span<const double> gamma) {
                                     std::to_string(v.rows) + " directions"};
   }
   for (const double g : gamma) {
-    if (!(g > 0 && g <= 1)) {
+    const bool is_valid = g > 0 && g <= 1;
+    if (!is_valid) {
       return {StatusCode::kRange, "a predicted overlap is in (0, 1], not " + std::to_string(g)};
     }
   }
