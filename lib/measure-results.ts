@@ -43,7 +43,10 @@ export interface FlowTrace {
 export interface MeasureRetrieval {
   /** The recalled clouds; each has as many points as its query, in the same order, unless it snapped to a stored one. */
   clouds: Required<Clouds>;
-  /** Q: the stored cloud with the smallest divergence. */
+  /**
+   * Q: the stored cloud with the smallest divergence of those evaluated. With a strong `logPrior` a nearer one may have
+   * been skipped, as its Gibbs weight was negligible.
+   */
   index: Uint32Array;
   /** Q: the divergence to it. */
   divergence: Float64Array;
@@ -53,7 +56,10 @@ export interface MeasureRetrieval {
   weights: Float64Array;
   /** Q: steps taken. */
   steps: Uint32Array;
-  /** Q: 1 where the flow reached its tolerance and every transport problem converged. */
+  /**
+   * Q: 1 where every transport problem converged and the flow reached its tolerance, or what was left to gain was below
+   * the certified error of the energy.
+   */
   converged: Uint8Array;
   /** Q, where asked for. */
   trace?: FlowTrace[];

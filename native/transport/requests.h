@@ -103,7 +103,7 @@ struct RetrievalOutputs {
   std::vector<float> points;  // of all recalled clouds, one after the other
   std::vector<float> weights;
   std::vector<uint32_t> offsets;   // Q + 1
-  std::vector<uint32_t> index;     // Q: the stored cloud with the smallest divergence
+  std::vector<uint32_t> index;     // Q: the stored cloud with the smallest divergence of those evaluated
   std::vector<double> divergence;  // Q: to it
   std::vector<double> energy;      // Q: at the returned cloud
   std::vector<double> gibbs;       // Q x count: softmax(log p_k - beta S_k); 0 for those skipped
