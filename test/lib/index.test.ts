@@ -11,6 +11,7 @@ describe('the package', () => {
       'MeasureMemory',
       'cloudsFromImages',
       'configure',
+      'detectability',
       'devices',
       'sinkhornDivergence',
       'sinkhornDivergenceSync',
