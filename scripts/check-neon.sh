@@ -8,4 +8,4 @@ cmake -S . -B build/neon -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_TESTS=ON \
   -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_CXX_FLAGS='-idirafter /usr/include'
 cmake --build build/neon --target engram-tests
 qemu-aarch64-static -L /usr/aarch64-linux-gnu build/neon/engram-tests \
-  -sf='*test/kernels/*,*test/engine/*,*test/dense/*,*test/storage/*' -tce='*killed*,*full disk*,*larger than the machine*' "$@"
+  -sf='*test/kernels/*,*test/engine/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*' -tce='*killed*,*full disk*,*larger than the machine*' "$@"
