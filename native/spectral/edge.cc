@@ -8,8 +8,11 @@
 
 namespace engram::spectral {
 
-NoiseEdge::NoiseEdge(std::vector<ClientModel> clients, double dim)
-    : clients_(std::move(clients)), dim_(dim), poles_(clients_.size()) {
+NoiseEdge::NoiseEdge(std::vector<ClientModel> clients, double dim, double symmetric_noise)
+    : clients_(std::move(clients)),
+      dim_(dim),
+      symmetric_(symmetric_noise * symmetric_noise * dim),
+      poles_(clients_.size()) {
   double weights = 0;
   double squares = 0;
   for (size_t c = 0; c < clients_.size(); ++c) {
@@ -36,12 +39,18 @@ double NoiseEdge::kurtosis_shift() const {
   return shift;
 }
 
+double NoiseEdge::width() const {
+  return at_ > 0 ? std::cbrt(bend(at_) * at_ * at_ * at_ * at_ / (dim_ * dim_)) : 0;
+}
+
 double NoiseEdge::cut(double quantile) const {
-  return edge_ * tracy_widom_ratio(dim_, effective_samples_, quantile) + std::max(kurtosis_shift(), 0.0);
+  const double largest = symmetric_ > 0 ? edge_ + quantile * width()
+                                        : edge_ * tracy_widom_ratio(dim_, effective_samples_, quantile);
+  return largest + std::max(kurtosis_shift(), 0.0);
 }
 
 double NoiseEdge::eigenvalue(double w) const {
-  double z = w;
+  double z = symmetric_ > 0 ? w + symmetric_ / w : w;
   for (size_t c = 0; c < clients_.size(); ++c) {
     if (poles_[c] > 0) z += w * clients_[c].weight * clients_[c].noise_variance / (w - poles_[c]);
   }
@@ -49,7 +58,7 @@ double NoiseEdge::eigenvalue(double w) const {
 }
 
 double NoiseEdge::phi(double w) const {
-  double sum = 0;
+  double sum = symmetric_ > 0 ? symmetric_ / (w * w) : 0;
   for (size_t c = 0; c < clients_.size(); ++c) {
     const double share = poles_[c] > 0 ? poles_[c] / (w - poles_[c]) : 0;
     sum += clients_[c].samples / dim_ * share * share;
@@ -57,26 +66,29 @@ double NoiseEdge::phi(double w) const {
   return sum;
 }
 
-// phi(w) = 1. phi^(-1/2) is a power mean of the w - g_c and as such concave and growing, and linear for equal
-// clients: Newton's method on it climbs to the root without overshooting from any point below, such as the
-// root that one of the clients would have alone.
+double NoiseEdge::bend(double w) const {
+  double sum = symmetric_ > 0 ? symmetric_ / (w * w * w) : 0;
+  for (size_t c = 0; c < clients_.size(); ++c) {
+    if (poles_[c] == 0) continue;
+    const double distance = w - poles_[c];
+    const double share = poles_[c] / distance;
+    sum += clients_[c].samples / dim_ * share * share / distance;
+  }
+  return sum;
+}
+
+// phi(w) = 1. phi^(-1/2) is a power mean of the w - g_c, and of w itself for symmetric noise, and as such
+// concave and growing, and linear for equal clients: Newton's method on it climbs to the root without
+// overshooting from any point below, such as the root that one of the clients would have alone.
 double NoiseEdge::find_minimum() const {
-  double w = 0;
+  double w = std::sqrt(symmetric_);
   for (size_t c = 0; c < clients_.size(); ++c) {
     w = std::max(w, poles_[c] * (1 + std::sqrt(clients_[c].samples / dim_)));
   }
   if (w == 0) return 0;
   while (true) {
-    double sum = 0;
-    double slope = 0;
-    for (size_t c = 0; c < clients_.size(); ++c) {
-      if (poles_[c] == 0) continue;
-      const double share = poles_[c] / (w - poles_[c]);
-      const double term = clients_[c].samples / dim_ * share * share;
-      sum += term;
-      slope += term / (w - poles_[c]);
-    }
-    const double next = w + sum * (std::sqrt(sum) - 1) / slope;
+    const double sum = phi(w);
+    const double next = w + sum * (std::sqrt(sum) - 1) / bend(w);
     if (!(next > w * (1 + 1e-15))) return w;
     w = next;
   }

@@ -8,6 +8,11 @@
 // 1/h, in which nothing overflows and a client without noise is not special:
 //   z(w) = w (1 + sum_c a_c s_c / (w - g_c)),  z'(w) = 1 - phi(w),  phi(w) = sum_c (M_c / N) (g_c / (w -
 //   g_c))^2.
+//
+// For privacy, clients may add to W a symmetric Gaussian matrix, whose entries have the standard deviation
+// sigma. It is free of W, R-transforms add up (Voiculescu 1986), and h is the Stieltjes transform at z(h):
+//   z(w) += nu / w,  phi(w) += nu / w^2,  nu = sigma^2 N;
+// alone, its edge is Wigner's 2 sigma sqrt(N).
 #pragma once
 
 #include <cstddef>
@@ -24,16 +29,17 @@ struct ClientModel {
 
 class NoiseEdge {
  public:
+  // symmetric_noise: sigma, >= 0, of an entry on the scale of W.
   // Precondition: dim >= 1, a client, and a positive weight.
-  NoiseEdge(std::vector<ClientModel> clients, double dim);
+  NoiseEdge(std::vector<ClientModel> clients, double dim, double symmetric_noise = 0);
 
   const std::vector<ClientModel>& clients() const noexcept { return clients_; }
   double dim() const noexcept { return dim_; }
 
-  // On the scale of W, whose trace is N for examples of +-1 and weights that sum to 1. 0 where no client has
-  // noise.
+  // On the scale of W, whose trace is N for examples of +-1 and weights that sum to 1. 0 where there
+  // is no noise.
   double edge() const noexcept { return edge_; }
-  // w* = 1/h*, where z has its minimum; 0 where no client has noise.
+  // w* = 1/h*, where z has its minimum; 0 where there is no noise.
   double at() const noexcept { return at_; }
 
   // Samples of the one client that is worth as much: M_eff = (sum a)^2 / sum(a^2 / M).
@@ -44,6 +50,10 @@ class NoiseEdge {
   // the shift of Hwang, Lee & Schnelli (2019), (k / s) sqrt(q) (1 + sqrt(q))^2 / N: several times the width
   // of the Tracy-Widom law at r = 0.9.
   double kurtosis_shift() const;
+  // The unit in which the largest eigenvalue of noise strays about the edge by the Tracy-Widom law, to
+  // leading order in N: N^(-2/3) (z_hh(h*) / 2)^(1/3), which the square root in which the density ends there
+  // decides (Lee & Schnelli 2015); sigma N^(-1/6) for symmetric noise alone. 0 where there is no noise.
+  double width() const;
   // An eigenvalue beyond this is noise with at most about the probability that `quantile` was asked for
   // (tracy_widom_quantile): edge() times tracy_widom_ratio at M_eff, plus kurtosis_shift() where that is
   // positive. (It is not used to lower the cut, which leaves noise of s_c near 1 with fewer alarms than asked
@@ -60,10 +70,13 @@ class NoiseEdge {
   double inverse(double lambda) const;
 
  private:
+  // z''(w) / 2 = -phi'(w) / 2.
+  double bend(double w) const;
   double find_minimum() const;
 
   std::vector<ClientModel> clients_;
   double dim_;
+  double symmetric_ = 0;  // nu
   std::vector<double> poles_;
   double effective_samples_ = 0;
   double at_ = 0;

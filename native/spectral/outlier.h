@@ -5,7 +5,9 @@
 //   T(w) = N sum_c a_c b_c / (w - g_c)
 // in the terms of edge.h, and then makes an outlier z(w) at the w with T(w) = 1, whose eigenvector has the
 // squared overlap (1 - phi(w)) / (w N sum_c a_c b_c / (w - g_c)^2) with it (derivation, section 1.6). Exact
-// as N and M_c grow together, for few and nearly orthogonal archetypes.
+// as N and M_c grow together, for few and nearly orthogonal archetypes. Symmetric noise changes z and phi and
+// with them eigenvalue and overlap, but not T; alone it leaves Wigner's outlier theta + nu / theta of squared
+// overlap 1 - nu / theta^2 (Benaych-Georges & Nadakuditi 2011).
 #pragma once
 
 #include <vector>

@@ -4,6 +4,7 @@
 
 #include <Eigen/Eigenvalues>
 #include <cmath>
+#include <complex>
 #include <vector>
 
 #include "spectral/tracy_widom.h"
@@ -195,6 +196,98 @@ TEST_CASE("rare flips do not pass the cut more often than was asked for") {
   }
   CHECK(alarms <= 20);
   CHECK(alarms_without_shift > 50);
+}
+
+TEST_CASE("symmetric noise alone has the semicircle of Wigner") {
+  for (const double sigma : {1e-3, 0.625, 40.0}) {
+    const NoiseEdge noise({{1, 500, 0}}, 256, sigma);
+    CHECK(noise.edge() == Approx(2 * sigma * 16).epsilon(1e-13));
+    CHECK(noise.at() == Approx(sigma * 16).epsilon(1e-13));
+    CHECK(noise.width() == Approx(sigma / std::cbrt(16)).epsilon(1e-13));  // sigma N^(-1/6)
+    CHECK(noise.kurtosis_shift() == 0);
+    CHECK(noise.eigenvalue(noise.at() * 3) == Approx(sigma * 16 * (3 + 1. / 3)).epsilon(1e-13));
+  }
+}
+
+// The Stieltjes transform h(x + iy) of W + G by fixed-point iteration of Pastur's equation, which is
+// h = 1 / (z - nu h - sum_c a_c s_c / (1 - h g_c)): an edge is where its imaginary part dies out.
+TEST_CASE("the density of examples and symmetric noise ends at the edge") {
+  const double sigma = 0.05;
+  const double nu = sigma * sigma * 600;
+  const NoiseEdge noise(kUnequal, 600, sigma);
+  const auto density = [&](double x) {
+    const std::complex<double> z(x, 1e-9);
+    std::complex<double> h(0, -1);
+    for (int iteration = 0; iteration < 20000; ++iteration) {
+      std::complex<double> silent = z - nu * h;
+      for (size_t c = 0; c < kUnequal.size(); ++c) {
+        silent -= kUnequal[c].weight * kUnequal[c].noise_variance / (1.0 - h * noise.poles()[c]);
+      }
+      h = 0.5 * h + 0.5 / silent;
+    }
+    return -h.imag();
+  };
+  CHECK(density(noise.edge() * 1.002) < 1e-6);
+  // By the square root that width() is made of: rho = (1 / pi) c sqrt(E - x), c = (width N^(2/3))^(-3/2).
+  const double unit = noise.width() * std::cbrt(600.0 * 600.0);
+  const double below = 0.002 * noise.edge();
+  CHECK(density(noise.edge() - below) == Approx(std::sqrt(below / (unit * unit * unit))).epsilon(0.02));
+}
+
+TEST_CASE("of examples alone the width is that of Johnstone") {
+  for (const double samples : {150.0, 600.0, 2400.0}) {
+    const LargestNoiseEigenvalue johnstone = largest_noise_eigenvalue(600, samples + 1);
+    CHECK(NoiseEdge({{1, samples, 0.7}}, 600).width() ==
+          Approx(0.7 * johnstone.scale / samples).epsilon(1e-12));
+  }
+  CHECK(NoiseEdge({{1, 100, 0}}, 600).width() == 0);
+}
+
+TEST_CASE("symmetric noise moves edge and cut outward, and its scale is that of the weights") {
+  NoiseEdge before(kUnequal, 600);
+  for (const double sigma : {1e-4, 1e-2, 0.1, 3.0}) {
+    const NoiseEdge noise(kUnequal, 600, sigma);
+    CHECK(noise.edge() > before.edge());
+    CHECK(noise.cut(1) > before.cut(1));
+    CHECK(noise.phi(noise.at()) == Approx(1).epsilon(1e-12));
+    const double w = 1.3 * noise.at();
+    CHECK(noise.inverse(noise.eigenvalue(w)) == Approx(w).epsilon(1e-10));
+    const double d = 1e-5 * w;
+    CHECK((noise.eigenvalue(w + d) - noise.eigenvalue(w - d)) / (2 * d) ==
+          Approx(1 - noise.phi(w)).epsilon(1e-8));
+    std::vector<ClientModel> scaled = kUnequal;
+    for (ClientModel& c : scaled) c.weight *= 7;
+    CHECK(NoiseEdge(scaled, 600, 7 * sigma).cut(1) == Approx(7 * noise.cut(1)).epsilon(1e-13));
+    before = noise;
+  }
+  CHECK(NoiseEdge(kUnequal, 600, 1e-9).edge() == Approx(NoiseEdge(kUnequal, 600).edge()).epsilon(1e-12));
+}
+
+// Noise of little, equal and much more weight than that of the examples. 0.021 is the standard error at the
+// level; leading order is good to some tenths of a width at N = 100.
+TEST_CASE("examples and symmetric noise pass the cut about as often as was asked for") {
+  constexpr int kTrials = 200;
+  constexpr int kDim = 100;
+  const std::vector<NoisyClient> clients = {{30, 0, 0.2, {}}, {60, 0, 0.3, {}}, {200, 0, 0.5, {}}};
+  const std::vector<ClientModel> models = {{.2, 30, 1}, {.3, 60, 1}, {.5, 200, 1}};
+  const double quantile = tracy_widom_quantile(0.1);
+  for (const double sigma : {0.02, 0.1, 1.0}) {
+    const NoiseEdge noise(models, kDim, sigma);
+    int alarms = 0;
+    double mean = 0;
+    for (int trial = 0; trial < kTrials; ++trial) {
+      RandomStream random(20260320, static_cast<uint64_t>(trial));
+      const Eigen::MatrixXd w =
+          gaussian_operator(clients, kDim, random) + support::symmetric_noise(kDim, sigma, random);
+      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w, Eigen::EigenvaluesOnly);
+      mean += solver.eigenvalues()[kDim - 1] / kTrials;
+      if (solver.eigenvalues()[kDim - 1] > noise.cut(quantile)) ++alarms;
+    }
+    CHECK(alarms > 4);
+    CHECK(alarms < 40);
+    CHECK(std::abs((mean - noise.edge()) / noise.width() + 1.2065) <
+          0.3);  // the mean of Tracy and Widom's law
+  }
 }
 
 }  // namespace

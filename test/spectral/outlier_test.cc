@@ -212,13 +212,16 @@ struct Measured {
   std::vector<double> overlaps;  // squared, of an archetype with the span of all outliers
 };
 
-Measured measure(const std::vector<NoisyClient>& clients, int archetypes, int dim, int trials) {
+Measured measure(const std::vector<NoisyClient>& clients, int archetypes, int dim, int trials,
+                 double symmetric) {
   Measured mean{std::vector<double>(static_cast<size_t>(archetypes)),
                 std::vector<double>(static_cast<size_t>(archetypes))};
   for (int trial = 0; trial < trials; ++trial) {
     RandomStream random(7, static_cast<uint64_t>(trial));
     const Eigen::MatrixXd truth = support::random_archetypes(archetypes, dim, random);
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(support::operator_of(clients, truth, random));
+    Eigen::MatrixXd w = support::operator_of(clients, truth, random);
+    if (symmetric > 0) w += support::symmetric_noise(dim, symmetric, random);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w);
     for (int mu = 0; mu < archetypes; ++mu) {
       const auto at = static_cast<size_t>(mu);
       mean.eigenvalues[at] += solver.eigenvalues()[dim - 1 - mu] / trials;
@@ -230,13 +233,14 @@ Measured measure(const std::vector<NoisyClient>& clients, int archetypes, int di
   return mean;
 }
 
-void check_prediction(const std::vector<NoisyClient>& clients, int archetypes, int dim, int trials) {
+void check_prediction(const std::vector<NoisyClient>& clients, int archetypes, int dim, int trials,
+                      double symmetric = 0) {
   std::vector<ClientModel> models;
   for (const NoisyClient& c : clients) {
     models.push_back({c.weight, static_cast<double>(c.samples), 1 - c.quality * c.quality});
   }
-  const NoiseEdge noise(models, dim);
-  const Measured measured = measure(clients, archetypes, dim, trials);
+  const NoiseEdge noise(models, dim, symmetric);
+  const Measured measured = measure(clients, archetypes, dim, trials, symmetric);
   for (size_t mu = 0; mu < measured.overlaps.size(); ++mu) {
     std::vector<double> signal;
     for (const NoisyClient& c : clients) signal.push_back(c.quality * c.quality * c.exposure[mu]);
@@ -273,6 +277,33 @@ TEST_CASE("simulated federations have the eigenvalues and overlaps that are pred
                       {300, .15, .3, {.6, .4}},
                       {600, .1, .6, {.6, .4}}},
                      2, 300, 16);
+  }
+}
+
+// theta + sigma^2 N / theta and 1 - sigma^2 N / theta^2.
+TEST_CASE("in symmetric noise alone an archetype makes Wigner's outlier") {
+  const double sigma = 0.625;
+  const double nu = sigma * sigma * 256;
+  const NoiseEdge noise({{1, 1000, 0}}, 256, sigma);
+  for (const double theta : {10.001, 11.0, 40.0, 200.0}) {
+    const Outlier outlier = predict_outlier(noise, {theta / 256});
+    REQUIRE(outlier.detectable());
+    CHECK(outlier.margin == Approx(theta / std::sqrt(nu)).epsilon(1e-12));
+    CHECK(outlier.eigenvalue == Approx(theta + nu / theta).epsilon(1e-12));
+    CHECK(outlier.overlap == Approx(1 - nu / (theta * theta)).epsilon(1e-9));
+    const OutlierEstimate estimate = estimate_outlier(noise, outlier.eigenvalue);
+    CHECK(estimate.exposure == Approx(theta / 256).epsilon(1e-6));
+    CHECK(estimate.overlap == Approx(outlier.overlap).epsilon(1e-4));
+  }
+  CHECK(!predict_outlier(noise, {9.999 / 256}).detectable());
+}
+
+TEST_CASE("simulated federations with symmetric noise have the eigenvalues and overlaps that are predicted") {
+  const std::vector<NoisyClient> clients = {
+      {80, .3, .25, {.6, .2}}, {150, .3, .25, {.5, .3}}, {300, .25, .25, {.5, .5}}, {600, .2, .25, {.3, .7}}};
+  for (const double sigma : {0.03, 0.1, 0.2}) {
+    CAPTURE(sigma);
+    check_prediction(clients, 2, 300, 16, sigma);
   }
 }
 

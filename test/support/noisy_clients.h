@@ -56,4 +56,16 @@ inline Eigen::MatrixXd operator_of(const std::vector<NoisyClient>& clients, cons
   return sum.selfadjointView<Eigen::Lower>();
 }
 
+// The Gaussian orthogonal ensemble: entries of this standard deviation, sqrt(2) times it on the diagonal.
+inline Eigen::MatrixXd symmetric_noise(int dim, double deviation, spectral::RandomStream& random) {
+  Eigen::MatrixXd noise(dim, dim);
+  for (int row = 0; row < dim; ++row) {
+    for (int column = 0; column <= row; ++column) {
+      const double entry = deviation * random.gaussian();
+      noise(row, column) = noise(column, row) = row == column ? std::sqrt(2) * entry : entry;
+    }
+  }
+  return noise;
+}
+
 }  // namespace engram::support
