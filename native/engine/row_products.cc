@@ -2,135 +2,188 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
+#include "base/memory.h"
+#include "engine/row_panels.h"
 #include "kernels/dispatch.h"
 
 namespace engram::engine {
 namespace {
 
-constexpr size_t kRun = 256;   // terms summed in Float32 at a time
-constexpr size_t kTile = 256;  // rows or columns of a result tile
+constexpr size_t kRun = 512;  // terms summed in Float32, before they are added in the precision of the result
+constexpr size_t kChain =
+    128;  // of these, that are summed one after the other: two panels fit the first cache
+constexpr size_t kTile = 128;             // rows or columns of a result tile
+constexpr size_t kScoreRun = 256;         // terms of a score summed in Float32
+constexpr size_t kRunsAtOnce = 24;        // of a tile, between two looks at whether to go on: about 1 ms
+constexpr size_t kStripBytes = 8U << 20;  // of packed operand that a Gram matrix is built from at a time
+constexpr size_t kSegments = 16;          // into which long sums are cut where there are few tiles
 
-size_t panel_width() { return kernels::active().panel_widths[1]; }
+size_t pieces(size_t size, size_t piece) { return (size + piece - 1) / piece; }
 
-// One packed operand: `runs` lines of `width` numbers, line k holds term k of every row (or column) of the
-// tile.
-using Packed = std::vector<float>;
-
-float element_at(const Rows& x, const void* row, size_t d) {
-  switch (x.element) {
-    case Element::kFloat32: return static_cast<const float*>(row)[d];
-    case Element::kInt8: return static_cast<const int8_t*>(row)[d];
-    case Element::kSign: break;
-  }
-  return (static_cast<const uint8_t*>(row)[d / 8] >> (d % 8) & 1) != 0 ? 1.0F : -1.0F;
+template <typename T>
+std::array<T, kernels::kMaxPanelWidth> repeated(T value) {
+  std::array<T, kernels::kMaxPanelWidth> all;
+  all.fill(value);
+  return all;
 }
 
-const void* row_of(const Rows& x, size_t i) {
-  return static_cast<const std::byte*>(x.data) + i * row_bytes(x.dim, x.element);
-}
-
-// X[i][first .. first + count) as Float32.
-void read_row(const Rows& x, size_t i, size_t first, size_t count, float* out) {
-  const void* row = row_of(x, i);
-  if (x.element == Element::kFloat32) {
-    std::copy_n(static_cast<const float*>(row) + first, count, out);
-    return;
-  }
-  for (size_t d = 0; d < count; ++d) out[d] = element_at(x, row, first + d);
-}
-
-// Lines are coordinates: out[d * width + r] = X[row + r][first + d], 0 beyond the last row.
-void pack_rows(const Rows& x, size_t row, size_t rows, size_t first, size_t count, size_t width, float* out) {
-  constexpr size_t kAtOnce = 8;  // rows read side by side, so that lines are written in pieces
-  std::array<std::array<float, kRun>, kAtOnce> some;
-  for (size_t r = 0; r < width; r += kAtOnce) {
-    const size_t there = r < rows ? std::min(kAtOnce, rows - r) : 0;
-    const size_t wide = std::min(kAtOnce, width - r);
-    for (size_t k = 0; k < kAtOnce; ++k) {
-      if (k < there) {
-        read_row(x, row + r + k, first, count, some[k].data());
-      } else {
-        std::fill_n(some[k].begin(), count, 0.0F);
-      }
-    }
-    for (size_t d = 0; d < count; ++d) {
-      for (size_t k = 0; k < wide; ++k) out[d * width + r + k] = some[k][d];
-    }
+// c (a_width x b_width) += a^T b over `terms` lines of a and b.
+void multiply_add(const float* a, size_t a_width, const float* b, size_t b_width, size_t terms, float* c) {
+  static const auto kOnes = repeated(1.0F);
+  for (size_t at = 0; at < terms; at += kChain) {
+    const size_t some = std::min(kChain, terms - at);
+    kernels::active().panel_readout({a + at * a_width, some, a_width}, b + at * b_width, b_width,
+                                    kOnes.data(), c);
   }
 }
 
-// Lines are rows: out[r * width + d] = X[row + r][first + d], 0 beyond the last column.
-void pack_columns(const Rows& x, size_t row, size_t rows, size_t first, size_t count, size_t width,
-                  float* out) {
-  for (size_t r = 0; r < rows; ++r) {
-    read_row(x, row + r, first, count, out + r * width);
-    std::fill(out + r * width + count, out + (r + 1) * width, 0.0F);
+// Long sums are cut into segments where there are too few tiles to keep threads busy. The cut depends on the
+// shape alone, and segments are added in order.
+struct Segments {
+  size_t length;  // terms, a multiple of kRun
+  size_t count;
+  Segments(size_t tiles, size_t all) {
+    const size_t terms = std::max<size_t>(1, all);
+    const size_t wanted = std::clamp<size_t>(kSegments / std::max<size_t>(tiles, 1), 1, pieces(terms, kRun));
+    length = pieces(pieces(terms, wanted), kRun) * kRun;
+    count = pieces(terms, length);
   }
-}
-
-// c (m x width) += a^T b over `terms` lines of a (m numbers each) and b (width numbers each).
-void multiply_add(const float* a, size_t terms, size_t m, const float* b, size_t width, float* c) {
-  static constexpr std::array<float, kernels::kMaxPanelWidth> kOnes = [] {
-    std::array<float, kernels::kMaxPanelWidth> ones{};
-    ones.fill(1);
-    return ones;
-  }();
-  kernels::active().panel_readout({a, terms, m}, b, width, kOnes.data(), c);
-}
-
-size_t tiles(size_t size) { return (size + kTile - 1) / kTile; }
-
-// Tile pairs (i, j) with i >= j in a line.
-struct TilePair {
-  size_t i;
-  size_t j;
 };
-std::vector<TilePair> lower_pairs(size_t size) {
-  std::vector<TilePair> pairs;
-  for (size_t i = 0; i < tiles(size); ++i) {
-    for (size_t j = 0; j <= i; ++j) pairs.push_back({i, j});
+
+// ---- Gram matrices ----
+
+// The pairs of tiles (i, j), i >= j, of a matrix of `tiles` x `tiles`.
+std::vector<std::pair<size_t, size_t>> lower_pairs(size_t tiles) {
+  std::vector<std::pair<size_t, size_t>> pairs;
+  for (size_t i = 0; i < tiles; ++i) {
+    for (size_t j = 0; j <= i; ++j) pairs.emplace_back(i, j);
   }
   return pairs;
 }
 
-// Packs a tile's lines: pack(first of the tile, size of the tile, first term, terms, width, out).
-template <typename Pack>
-Status gram(size_t size, size_t terms, double* out, const runtime::Parallel& parallel, const Pack& pack) {
-  const std::vector<TilePair> pairs = lower_pairs(size);
-  std::vector<size_t> done(pairs.size(), 0);  // terms
-  const size_t width = panel_width();
-  const auto extent = [size](size_t tile) { return std::min(kTile, size - tile * kTile); };
+// The sum over terms of outer products, strip by strip: each strip is packed once for all tiles.
+class Gram {
+ public:
+  Gram(size_t size, double* out, const runtime::Parallel& parallel)
+      : size_(size),
+        out_(out),
+        parallel_(parallel),
+        panels_(panels_of(size)),
+        per_tile_(std::max<size_t>(1, kTile / kernels::active().panel_widths[1])),
+        pairs_(lower_pairs(pieces(panels_.size(), per_tile_))) {}
+
+  // pack(first term, terms, panels, to): the whole strip. Panel p of it begins at p.first * terms.
+  template <typename Pack>
+  Status sum(size_t terms, const Pack& pack) {
+    const size_t whole = pieces(terms, kRun) * kRun;
+    const size_t fits = kStripBytes / (padded(panels_) * sizeof(float)) / kRun * kRun;
+    const size_t strip = std::min(whole, std::max(kRun, fits));
+    Result<AlignedBuffer> packed = AlignedBuffer::allocate(strip * padded(panels_) * sizeof(float));
+    if (!packed.ok()) return packed.status();
+    float* const to = packed.value().as<float>();
+    for (size_t first = 0; first < terms; first += strip) {
+      const size_t some = std::min(strip, terms - first);
+      Status status = pack(first, some, panels_, to);
+      if (!status.ok()) return status;
+      status = add(to, some, first == 0);
+      if (!status.ok()) return status;
+    }
+    return mirror();
+  }
+
+ private:
+  size_t end_of(size_t tile) const { return std::min(panels_.size(), (tile + 1) * per_tile_); }
+
+  // Adds the products of a strip to the lower tiles.
+  Status add(const float* packed, size_t terms, bool first) {
+    return runtime::run_parallel(
+        pairs_.size(),
+        [&](size_t item) -> Result<bool> {
+          const auto [i, j] = pairs_[item];
+          for (size_t from = 0; from < terms; from += kRun) {
+            const size_t run = std::min(kRun, terms - from);
+            for (size_t q = j * per_tile_; q < end_of(j); ++q) {
+              for (size_t p = std::max(i * per_tile_, q); p < end_of(i); ++p)
+                add(packed, terms, from, run, panels_[p], panels_[q], first && from == 0);
+            }
+          }
+          return true;
+        },
+        parallel_);
+  }
+
+  void add(const float* packed, size_t terms, size_t from, size_t run, const Panel& p, const Panel& q,
+           bool first) {
+    alignas(kAlignment) std::array<float, kernels::kMaxPanelWidth * kernels::kMaxPanelWidth> c;
+    std::fill_n(c.begin(), p.width * q.width, 0.0F);
+    multiply_add(packed + p.first * terms + from * p.width, p.width,
+                 packed + q.first * terms + from * q.width, q.width, run, c.data());
+    for (size_t r = 0; r < p.count; ++r) {
+      double* const to = out_ + (p.first + r) * size_ + q.first;
+      const float* const add = c.data() + r * q.width;
+      if (first) {
+        for (size_t k = 0; k < q.count; ++k) to[k] = add[k];
+      } else {
+        for (size_t k = 0; k < q.count; ++k) to[k] += add[k];
+      }
+    }
+  }
+
+  Status mirror() {
+    return runtime::run_parallel(
+        pairs_.size(),
+        [&](size_t item) -> Result<bool> {
+          const auto [i, j] = pairs_[item];
+          const auto end = [&](size_t tile) {
+            const Panel& last = panels_[end_of(tile) - 1];
+            return last.first + last.count;
+          };
+          for (size_t column = panels_[j * per_tile_].first; column < end(j); ++column) {
+            for (size_t row = std::max(panels_[i * per_tile_].first, column + 1); row < end(i); ++row)
+              out_[column * size_ + row] = out_[row * size_ + column];
+          }
+          return true;
+        },
+        parallel_);
+  }
+
+  const size_t size_;
+  double* const out_;
+  const runtime::Parallel& parallel_;
+  const std::vector<Panel> panels_;
+  const size_t per_tile_;  // panels
+  const std::vector<std::pair<size_t, size_t>> pairs_;
+};
+
+// Rows as panels whose terms are coordinates [first, first + count).
+Status pack_all_rows(const Rows& x, size_t first, size_t count, const std::vector<Panel>& panels, float* to,
+                     const runtime::Parallel& parallel) {
+  const size_t stretches = pieces(count, 16 * kRun);
   return runtime::run_parallel(
-      pairs.size(),
+      panels.size() * stretches,
       [&](size_t item) -> Result<bool> {
-        const auto [i, j] = pairs[item];
-        const size_t m = extent(i);
-        const size_t n = extent(j);
-        const size_t run = std::min(kRun, terms - done[item]);
-        Packed a(run * m);
-        Packed b(run * width);
-        std::vector<float> c(m * width);
-        pack(i * kTile, m, done[item], run, m, a.data());
-        for (size_t column = 0; column < n; column += width) {
-          const size_t some = std::min(width, n - column);
-          pack(j * kTile + column, some, done[item], run, width, b.data());
-          std::fill(c.begin(), c.end(), 0.0F);
-          multiply_add(a.data(), run, m, b.data(), width, c.data());
-          for (size_t r = 0; r < m; ++r) {
-            double* to = out + (i * kTile + r) * size + j * kTile + column;
-            for (size_t k = 0; k < some; ++k) to[k] = (done[item] == 0 ? 0 : to[k]) + c[r * width + k];
-          }
-        }
-        done[item] += run;
-        if (done[item] < terms) return false;
-        if (i == j) return true;
-        for (size_t r = 0; r < m; ++r) {
-          for (size_t k = 0; k < n; ++k) {
-            out[(j * kTile + k) * size + i * kTile + r] = out[(i * kTile + r) * size + j * kTile + k];
-          }
-        }
+        const Panel& p = panels[item / stretches];
+        const size_t from = item % stretches * 16 * kRun;
+        const size_t some = std::min(16 * kRun, count - from);
+        pack_rows(x, p.first, p.count, first + from, some, p.width, to + p.first * count + from * p.width);
+        return true;
+      },
+      parallel);
+}
+
+// Columns as panels whose terms are rows [first, first + count).
+Status pack_all_columns(const Rows& x, size_t first, size_t count, const std::vector<Panel>& panels,
+                        float* to, const runtime::Parallel& parallel) {
+  constexpr size_t kRows = 64;
+  return runtime::run_parallel(
+      pieces(count, kRows),
+      [&](size_t item) -> Result<bool> {
+        const size_t from = item * kRows;
+        const size_t end = std::min(from + kRows, count);
+        for (size_t row = from; row < end; ++row) pack_row(x, first + row, 0, panels, count, row, to);
         return true;
       },
       parallel);
@@ -147,82 +200,143 @@ size_t row_bytes(size_t dim, Element element) {
   return (dim + 7) / 8;
 }
 
+Status gram_of_rows(const Rows& x, double* out, const runtime::Parallel& parallel) {
+  return Gram(x.count, out, parallel)
+      .sum(x.dim, [&](size_t first, size_t terms, const std::vector<Panel>& panels, float* to) {
+        return pack_all_rows(x, first, terms, panels, to, parallel);
+      });
+}
+
+Status gram_of_columns(const Rows& x, double* out, const runtime::Parallel& parallel) {
+  return Gram(x.dim, out, parallel)
+      .sum(x.count, [&](size_t first, size_t terms, const std::vector<Panel>& panels, float* to) {
+        return pack_all_columns(x, first, terms, panels, to, parallel);
+      });
+}
+
+// ---- products with a block ----
+
 Status row_scores(const Rows& x, const float* block, size_t width, float* out,
                   const runtime::Parallel& parallel) {
+  const std::vector<Panel> panels = panels_of(width);
+  Result<AlignedBuffer> packed = AlignedBuffer::allocate(padded(panels) * x.dim * sizeof(float));
+  if (!packed.ok()) return packed.status();
   const Rows q{block, Element::kFloat32, width, x.dim};
-  const size_t panel = panel_width();
-  const size_t panels = (width + panel - 1) / panel;
-  std::vector<size_t> done(tiles(x.count), 0);  // coordinates
-  return runtime::run_parallel(
-      tiles(x.count),
+  Status status = pack_all_rows(q, 0, x.dim, panels, packed.value().as<float>(), parallel);
+  if (!status.ok()) return status;
+
+  const size_t tiles = pieces(x.count, kTile);
+  const Segments segments(tiles, x.dim);
+  Result<AlignedBuffer> parts =
+      AlignedBuffer::allocate((segments.count - 1) * x.count * width * sizeof(float));
+  if (!parts.ok()) return parts.status();
+  const auto part = [&](size_t s) {
+    return s == 0 ? out : parts.value().as<float>() + (s - 1) * x.count * width;
+  };
+  std::vector<size_t> done(tiles * segments.count, 0);  // coordinates of the segment
+  static const auto kOnes = [] {
+    std::array<float, kTile> a;
+    a.fill(1);
+    return a;
+  }();
+  static constexpr std::array<float, kTile> kZeros{};
+  status = runtime::run_parallel(
+      done.size(),
       [&](size_t item) -> Result<bool> {
-        const size_t row = item * kTile;
+        const size_t row = item % tiles * kTile;
         const size_t rows = std::min(kTile, x.count - row);
-        const size_t run = std::min(kRun, x.dim - done[item]);
-        Packed a(run * rows);
-        Packed b(run * panel);
-        std::vector<float> c(rows * panel);
-        pack_rows(x, row, rows, done[item], run, rows, a.data());
-        for (size_t p = 0; p < panels; ++p) {
-          const size_t some = std::min(panel, width - p * panel);
-          pack_rows(q, p * panel, some, done[item], run, panel, b.data());
-          std::fill(c.begin(), c.end(), 0.0F);
-          multiply_add(a.data(), run, rows, b.data(), panel, c.data());
-          for (size_t r = 0; r < rows; ++r) {
-            float* to = out + (row + r) * width + p * panel;
-            for (size_t k = 0; k < some; ++k) to[k] = (done[item] == 0 ? 0 : to[k]) + c[r * panel + k];
+        const size_t begin = item / tiles * segments.length;
+        const size_t end = std::min(begin + segments.length, x.dim);
+        std::vector<float> keys(rows * kScoreRun);
+        std::vector<float> c(rows * kernels::kMaxPanelWidth);
+        auto ignored = repeated(0.0F);
+        float* const sums = part(item / tiles);
+        for (size_t runs = 0; runs < kRunsAtOnce && begin + done[item] < end; ++runs) {
+          const size_t from = begin + done[item];
+          const size_t run = std::min(kScoreRun, end - from);
+          for (size_t r = 0; r < rows; ++r) read_row(x, row + r, from, run, keys.data() + r * run);
+          for (const Panel& p : panels) {
+            kernels::active().panel_scores(
+                {keys.data(), rows, run}, packed.value().as<float>() + p.first * x.dim + from * p.width,
+                p.width, kOnes.data(), kZeros.data(), kOnes.data(), c.data(), ignored.data());
+            for (size_t r = 0; r < rows; ++r) {
+              float* const to = sums + (row + r) * width + p.first;
+              for (size_t k = 0; k < p.count; ++k) to[k] = (done[item] == 0 ? 0 : to[k]) + c[r * p.width + k];
+            }
           }
+          done[item] += run;
         }
-        done[item] += run;
-        return done[item] == x.dim;
+        return begin + done[item] == end;
       },
       parallel);
+  for (size_t s = 1; s < segments.count; ++s) {
+    for (size_t i = 0; i < x.count * width; ++i) out[i] += part(s)[i];
+  }
+  return status;
 }
 
 Status combine_rows(const Rows& x, const float* coefficients, size_t width, float* out,
                     const runtime::Parallel& parallel) {
+  const std::vector<Panel> panels = panels_of(width);
+  const size_t lanes = padded(panels);
+  Result<AlignedBuffer> packed = AlignedBuffer::allocate(lanes * x.count * sizeof(float));
+  if (!packed.ok()) return packed.status();
   const Rows c{coefficients, Element::kFloat32, x.count, width};
-  const size_t panel = panel_width();
-  const size_t panels = (width + panel - 1) / panel;
-  std::vector<size_t> done(tiles(x.dim), 0);  // rows
-  return runtime::run_parallel(
-      tiles(x.dim),
+  Status status = pack_all_columns(c, 0, x.count, panels, packed.value().as<float>(), parallel);
+  if (!status.ok()) return status;
+
+  // Sums lie as the kernel leaves them, coordinate by coordinate, until all terms are in.
+  const size_t tiles = pieces(x.dim, kTile);
+  const Segments segments(tiles, x.count);
+  Result<AlignedBuffer> sums =
+      AlignedBuffer::allocate(segments.count * tiles * kTile * lanes * sizeof(float));
+  if (!sums.ok()) return sums.status();
+  std::vector<size_t> done(tiles * segments.count, 0);  // rows of the segment
+  status = runtime::run_parallel(
+      done.size(),
       [&](size_t item) -> Result<bool> {
-        const size_t first = item * kTile;
+        const size_t begin = item / tiles * segments.length;
+        const size_t end = std::min(begin + segments.length, x.count);
+        const size_t first = item % tiles * kTile;
         const size_t columns = std::min(kTile, x.dim - first);
-        const size_t run = std::min(kRun, x.count - done[item]);
-        Packed a(run * columns);
-        Packed b(run * panel);
-        std::vector<float> sum(columns * panel);
-        pack_columns(x, done[item], run, first, columns, columns, a.data());
-        for (size_t p = 0; p < panels; ++p) {
-          const size_t some = std::min(panel, width - p * panel);
-          pack_columns(c, done[item], run, p * panel, some, panel, b.data());
-          std::fill(sum.begin(), sum.end(), 0.0F);
-          multiply_add(a.data(), run, columns, b.data(), panel, sum.data());
-          for (size_t k = 0; k < some; ++k) {
-            float* to = out + (p * panel + k) * x.dim + first;
-            for (size_t d = 0; d < columns; ++d) to[d] = (done[item] == 0 ? 0 : to[d]) + sum[d * panel + k];
+        const std::vector<Panel> parts = panels_of(columns);
+        std::vector<float> a(kRun * padded(parts));
+        for (size_t runs = 0; runs < kRunsAtOnce && begin + done[item] < end; ++runs) {
+          const size_t from = begin + done[item];
+          const size_t run = std::min(kRun, end - from);
+          for (size_t r = 0; r < run; ++r) pack_row(x, from + r, first, parts, run, r, a.data());
+          for (const Panel& q : panels) {
+            float* const to = sums.value().as<float>() + item * kTile * lanes + q.first * kTile;
+            for (const Panel& p : parts) {
+              multiply_add(a.data() + p.first * run, p.width,
+                           packed.value().as<float>() + q.first * x.count + from * q.width, q.width, run,
+                           to + p.first * q.width);
+            }
           }
+          done[item] += run;
         }
-        done[item] += run;
-        return done[item] == x.count;
+        return begin + done[item] == end;
       },
       parallel);
-}
-
-Status gram_of_rows(const Rows& x, double* out, const runtime::Parallel& parallel) {
-  return gram(x.count, x.dim, out, parallel,
-              [&x](size_t row, size_t rows, size_t first, size_t terms, size_t width, float* to) {
-                pack_rows(x, row, rows, first, terms, width, to);
-              });
-}
-
-Status gram_of_columns(const Rows& x, double* out, const runtime::Parallel& parallel) {
-  return gram(x.dim, x.count, out, parallel,
-              [&x](size_t column, size_t columns, size_t first, size_t terms, size_t width, float* to) {
-                pack_columns(x, first, terms, column, columns, width, to);
-              });
+  if (!status.ok()) return status;
+  return runtime::run_parallel(
+      tiles,
+      [&](size_t tile) -> Result<bool> {
+        const size_t first = tile * kTile;
+        const size_t columns = std::min(kTile, x.dim - first);
+        for (const Panel& q : panels) {
+          for (size_t k = 0; k < q.count; ++k) {
+            float* const to = out + (q.first + k) * x.dim + first;
+            for (size_t s = 0; s < segments.count; ++s) {
+              const float* const from =
+                  sums.value().as<float>() + (s * tiles + tile) * kTile * lanes + q.first * kTile + k;
+              for (size_t d = 0; d < columns; ++d) to[d] = (s == 0 ? 0 : to[d]) + from[d * q.width];
+            }
+          }
+        }
+        return true;
+      },
+      parallel);
 }
 
 Status dense_product(const double* a, size_t size, const double* block, size_t width, double* out,

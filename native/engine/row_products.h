@@ -1,9 +1,10 @@
-// Products with matrices that are stored by rows, as examples and factors are: never more than tiles of them
+// Products with matrices that are stored by rows, as examples and factors are: never more than 8 MiB of them
 // are copied, whatever their element type.
 //
 // With X the matrix (count x dim): scores X Q^T, combinations C^T X, and the two Gram matrices. Elements are
-// multiplied and summed in Float32 over runs of 256, runs are added in Float64 where the result is Float64.
-// Every output has one order of summation, whatever the number of threads.
+// multiplied and summed in Float32 over chains of 128 or 256; chains are added in Float32, and every 512
+// terms in Float64 where the result is Float64. Every output has one order of summation, whatever the number
+// of threads.
 #pragma once
 
 #include <cstddef>

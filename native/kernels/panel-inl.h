@@ -215,10 +215,43 @@ HWY_INLINE size_t above(const float* scores, size_t rows, const float* threshold
 
 }  // namespace panel
 
+#if HWY_TARGET != HWY_SCALAR
+namespace panel {
+
+// out[k * width + i] = rows[i * dim + k] for four rows and four coordinates.
+HWY_INLINE void transpose_4x4(const float* HWY_RESTRICT rows, size_t dim, size_t width,
+                              float* HWY_RESTRICT out) {
+  const hn::FixedTag<float, 4> d;
+  const auto a = hn::LoadU(d, rows);
+  const auto b = hn::LoadU(d, rows + dim);
+  const auto c = hn::LoadU(d, rows + 2 * dim);
+  const auto e = hn::LoadU(d, rows + 3 * dim);
+  const auto ac_low = hn::InterleaveLower(d, a, c);
+  const auto be_low = hn::InterleaveLower(d, b, e);
+  const auto ac_high = hn::InterleaveUpper(d, a, c);
+  const auto be_high = hn::InterleaveUpper(d, b, e);
+  hn::StoreU(hn::InterleaveLower(d, ac_low, be_low), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, ac_low, be_low), d, out + width);
+  hn::StoreU(hn::InterleaveLower(d, ac_high, be_high), d, out + 2 * width);
+  hn::StoreU(hn::InterleaveUpper(d, ac_high, be_high), d, out + 3 * width);
+}
+
+}  // namespace panel
+#endif
+
 inline void pack_panel(const float* queries, size_t count, size_t dim, size_t width, float* out) {
+  size_t transposed = 0;  // queries
+  const size_t in_fours = dim - dim % 4;
+#if HWY_TARGET != HWY_SCALAR
+  transposed = count - count % 4;
+  for (size_t d = 0; d < in_fours; d += 4) {
+    for (size_t i = 0; i < transposed; i += 4)
+      panel::transpose_4x4(queries + i * dim + d, dim, width, out + d * width + i);
+  }
+#endif
   for (size_t d = 0; d < dim; ++d) {
     float* to = out + d * width;
-    for (size_t i = 0; i < count; ++i) to[i] = queries[i * dim + d];
+    for (size_t i = d < in_fours ? transposed : 0; i < count; ++i) to[i] = queries[i * dim + d];
     std::fill(to + count, to + width, 0.0F);
   }
 }

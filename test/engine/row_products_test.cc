@@ -96,6 +96,62 @@ TEST_CASE("bytes and packed signs are the numbers they stand for") {
   CHECK(results[2] == results[0]);
 }
 
+// Random signs, one bit each, and their products in integers.
+struct Signs {
+  size_t count;
+  size_t dim;
+  std::vector<uint8_t> bits;
+
+  Signs(size_t rows, size_t columns) : count(rows), dim(columns) {
+    const std::vector<float> noise =
+        reference::random_floats(rows * row_bytes(columns, Element::kSign), rows);
+    for (const float x : noise)
+      bits.push_back(static_cast<uint8_t>(static_cast<int>(std::abs(x) * 4096) & 255));
+  }
+  Rows rows() const { return {bits.data(), Element::kSign, count, dim}; }
+  int at(size_t i, size_t d) const {
+    return (bits[i * row_bytes(dim, Element::kSign) + d / 8] >> (d % 8) & 1) != 0 ? 1 : -1;
+  }
+};
+
+TEST_CASE("sums too long for one go are whole: of many tiles, of several strips") {
+  const Signs tall(12800, 1930);
+  const Signs wide(1930, 12800);
+  const Signs strips(45, 100000);
+  // Coefficients that are whole numbers, so that sums in Float32 are exact.
+  std::vector<float> ones(12800, 1);
+  ones[3] = 5;
+  std::vector<float> combined(1930);
+  REQUIRE(combine_rows(tall.rows(), ones.data(), 1, combined.data(), Parallel()).ok());
+  std::vector<float> scores(1930);
+  REQUIRE(row_scores(wide.rows(), ones.data(), 1, scores.data(), Parallel()).ok());
+  for (const size_t at : {0, 127, 128, 1000, 1929}) {
+    int column = 0;
+    int row = 0;
+    for (size_t i = 0; i < 12800; ++i) {
+      column += static_cast<int>(ones[i]) * tall.at(i, at);
+      row += static_cast<int>(ones[i]) * wide.at(at, i);
+    }
+    CHECK(combined[at] == column);
+    CHECK(scores[at] == row);
+  }
+  std::vector<double> gram(45 * 45);
+  REQUIRE(gram_of_rows(strips.rows(), gram.data(), Parallel()).ok());
+  for (const auto& [i, j] : {std::pair<size_t, size_t>{0, 0}, {44, 3}, {3, 44}, {31, 32}}) {
+    int dot = 0;
+    for (size_t d = 0; d < strips.dim; ++d) dot += strips.at(i, d) * strips.at(j, d);
+    CHECK(gram[i * 45 + j] == dot);
+  }
+}
+
+TEST_CASE("nothing times something is nothing") {
+  const Rows none{nullptr, Element::kFloat32, 0, 5};
+  std::vector<float> out(5, 7);
+  REQUIRE(combine_rows(none, nullptr, 1, out.data(), Parallel()).ok());
+  for (const float x : out) CHECK(x == 0);
+  REQUIRE(row_scores(none, out.data(), 1, nullptr, Parallel()).ok());
+}
+
 TEST_CASE("dense products equal Float64 loops") {
   for (const size_t n : {1, 15, 16, 100}) {
     const std::vector<float> noise = reference::random_floats(n * n, n);
