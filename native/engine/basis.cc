@@ -36,6 +36,8 @@ void Basis::write(size_t first, size_t count, double* rows) const {
   }
 }
 
+void Basis::clear() { std::fill_n(data_.as<double>(), pieces() * capacity_ * kPiece, 0.0); }
+
 Status Basis::inner(size_t first, size_t count, const Basis& other, size_t other_first, size_t other_count,
                     double* out, const runtime::Parallel& parallel) const {
   std::vector<double> parts(pieces() * count * other_count);
@@ -59,12 +61,9 @@ Status Basis::add(size_t target_first, size_t target_count, const Basis& source,
   return runtime::run_parallel(
       pieces(),
       [&](size_t p) -> Result<bool> {
-        std::vector<double> weights(source_count);
-        for (size_t j = 0; j < target_count; ++j) {
-          for (size_t i = 0; i < source_count; ++i) weights[i] = coefficients[i * target_count + j];
-          kernels::active().gibbs->add_columns({source_count, kPiece}, source.piece(p, source_first),
-                                               weights.data(), piece(p, target_first + j));
-        }
+        kernels::active().gibbs->add_combinations({source_count, kPiece}, target_count,
+                                                  source.piece(p, source_first), coefficients,
+                                                  piece(p, target_first));
         return true;
       },
       parallel);
@@ -75,13 +74,9 @@ Status Basis::recombine(size_t first, size_t count, size_t kept, const double* c
   return runtime::run_parallel(
       pieces(),
       [&](size_t p) -> Result<bool> {
-        std::vector<double> weights(count);
         std::vector<double> sums(kept * kPiece, 0);
-        for (size_t j = 0; j < kept; ++j) {
-          for (size_t i = 0; i < count; ++i) weights[i] = coefficients[i * kept + j];
-          kernels::active().gibbs->add_columns({count, kPiece}, piece(p, first), weights.data(),
-                                               sums.data() + j * kPiece);
-        }
+        kernels::active().gibbs->add_combinations({count, kPiece}, kept, piece(p, first), coefficients,
+                                                  sums.data());
         std::copy(sums.begin(), sums.end(), piece(p, first));
         return true;
       },

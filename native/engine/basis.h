@@ -24,6 +24,8 @@ class Basis {
   // Vectors [first, first + count) from and to rows of `dim` numbers.
   void read(size_t first, size_t count, const double* rows);
   void write(size_t first, size_t count, double* rows) const;
+  // All vectors become zero.
+  void clear();
 
   // out (count x other_count, row-major) = inner products of vectors [first, first + count) with those of
   // `other`.
@@ -38,7 +40,9 @@ class Basis {
                    const runtime::Parallel& parallel);
 
  private:
-  static constexpr size_t kPiece = 1024;
+  // Numbers of a piece: those of all vectors fit the second cache together, and as the distance is not a
+  // power of two they spread over the sets of the first.
+  static constexpr size_t kPiece = 272;
 
   size_t pieces() const noexcept { return (dim_ + kPiece - 1) / kPiece; }
   double* piece(size_t p, size_t vector) const noexcept {

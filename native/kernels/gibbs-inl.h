@@ -417,6 +417,67 @@ inline void add_columns(PairShape shape, const double* kernel, const double* w, 
   for_row_groups(0, shape.rows, AddRows{shape.stride, kernel, w, column_sum});
 }
 
+// Register tile of combinations: kCombined of them x 2 vectors of columns.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr size_t kCombined = 12;  // 32 registers
+#else
+inline constexpr size_t kCombined = 6;  // 16 registers
+#endif
+
+struct Combinations {
+  PairShape shape;
+  size_t count;
+  const double* rows;
+  const double* w;
+  double* out;
+
+  // Combinations [k, k + kC), columns [j, j + 2 vectors).
+  template <size_t kC>
+  HWY_INLINE void add(size_t k, size_t j) const {
+    const D64 d;
+    V64 sum[kC][2];
+    HWY_UNROLL(16)
+    for (size_t c = 0; c < kC; ++c) sum[c][0] = sum[c][1] = hn::Zero(d);
+    for (size_t i = 0; i < shape.rows; ++i) {
+      const V64 x0 = hn::LoadU(d, rows + i * shape.stride + j);
+      const V64 x1 = hn::LoadU(d, rows + i * shape.stride + j + kLanes64);
+      HWY_UNROLL(16)
+      for (size_t c = 0; c < kC; ++c) {
+        const V64 weight = hn::Set(d, w[i * count + k + c]);
+        sum[c][0] = hn::MulAdd(weight, x0, sum[c][0]);
+        sum[c][1] = hn::MulAdd(weight, x1, sum[c][1]);
+      }
+    }
+    HWY_UNROLL(16)
+    for (size_t c = 0; c < kC; ++c) {
+      double* const to = out + (k + c) * shape.stride + j;
+      hn::StoreU(hn::Add(hn::LoadU(d, to), sum[c][0]), d, to);
+      hn::StoreU(hn::Add(hn::LoadU(d, to + kLanes64), sum[c][1]), d, to + kLanes64);
+    }
+  }
+
+  template <size_t kC>
+  HWY_INLINE void add_rest(size_t rest, size_t k, size_t j) const {
+    if constexpr (kC > 0) {
+      if (rest == kC) {
+        add<kC>(k, j);
+      } else {
+        add_rest<kC - 1>(rest, k, j);
+      }
+    }
+  }
+};
+
+inline void add_combinations(PairShape shape, size_t count, const double* kernel, const double* w,
+                             double* out) {
+  const Combinations combinations{shape, count, kernel, w, out};
+  for (size_t j = 0; j < shape.stride; j += 2 * kLanes64) {
+    size_t k = 0;
+    for (; k + kCombined <= count; k += kCombined) combinations.add<kCombined>(k, j);
+    combinations.add_rest<kCombined - 1>(count - k, k, j);
+  }
+}
+
 struct MeanRows {
   size_t stride;
   size_t dim;
@@ -495,6 +556,7 @@ constexpr GibbsTable kTable = {
     .f32 = products<float>(),
     .f64 = products<double>(),
     .add_columns = add_columns,
+    .add_combinations = add_combinations,
     .means = means,
     .gram = gram,
     .weighted_dot = weighted_dot,

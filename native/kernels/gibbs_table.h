@@ -70,6 +70,8 @@ struct GibbsTable {
 
   // column_sum_j += sum_i w_i K_ij. w: rows.
   void (*add_columns)(PairShape shape, const double* kernel, const double* w, double* column_sum);
+  // Many weighted sums of rows at once: out[k * stride + j] += sum_i w[i * count + k] K_ij for k < count.
+  void (*add_combinations)(PairShape shape, size_t count, const double* kernel, const double* w, double* out);
   // means[i * dim + d] = sum_j K_ij y[d * stride + j]: barycentric projection.
   void (*means)(PairShape shape, size_t dim, const double* kernel, const double* y, double* means);
   // gram[j * stride + k] = sum_i w_i K_ij K_ik for j < columns and k <= j (more of the row may be written).

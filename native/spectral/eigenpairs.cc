@@ -104,7 +104,7 @@ class Krylov {
         k_(options.k),
         block_(std::min(n_, options.block > 0 ? options.block : std::min(k_ + 8, std::max(k_, kMostBlock)))),
         leading_(std::max(k_, block_)),
-        capacity_(std::min(n_, leading_ + 3 * block_)) {}
+        capacity_(std::min(n_, leading_ + std::min<size_t>(3, options.most_products - 1) * block_)) {}
 
   Result<Eigenpairs> solve() {
     for (Basis* basis : {&v_, &av_, &residual_}) {
@@ -234,8 +234,7 @@ class Krylov {
   // A v - lambda v of the leading Ritz pairs, and their relative norms.
   Status residuals() {
     known_ = std::min(leading_, size_);
-    std::vector<double> zero(known_ * n_, 0);
-    residual_.read(0, known_, zero.data());
+    residual_.clear();
     const auto one = [](size_t) { return 1.0; };
     const auto minus_value = [this](size_t j) { return -values_[index(j)]; };
     Status status = residual_.add(0, known_, av_, 0, size_, coefficients(known_, one).data(), parallel_);

@@ -18,7 +18,7 @@ std::vector<double> random_rows(size_t count, size_t dim, uint64_t seed) {
 }
 
 TEST_CASE("vectors come back as they went in, at dims around the pieces") {
-  for (const size_t dim : {1, 1023, 1024, 2500}) {
+  for (const size_t dim : {1, 271, 272, 2500}) {
     Basis basis = Basis::create(dim, 7).value();
     const std::vector<double> rows = random_rows(3, dim, dim);
     basis.read(2, 3, rows.data());

@@ -260,6 +260,21 @@ TEST_CASE("column sums, means and the Gram matrix are products with the kernel")
       table.add_columns(pair.shape, pair.kernel.data(), pair.a.data(), sums.data());
       std::vector<double> means(pair.shape.rows * pair.dim);
       table.means(pair.shape, pair.dim, pair.kernel.data(), pair.y.data(), means.data());
+      for (const size_t count : {1, 5, 12, 13, 25}) {
+        // Combination k has the weights a_i / (1 + k), on top of k.
+        std::vector<double> w(pair.shape.rows * count);
+        std::vector<double> combined(count * stride);
+        for (size_t i = 0; i < w.size(); ++i) w[i] = pair.a[i / count] / (1 + static_cast<double>(i % count));
+        for (size_t k = 0; k < combined.size(); ++k) combined[k] = static_cast<double>(k / stride);
+        table.add_combinations(pair.shape, count, pair.kernel.data(), w.data(), combined.data());
+        for (size_t k = 0; k < count; ++k) {
+          const auto place = static_cast<double>(k);
+          for (size_t j = 0; j < stride; ++j) {
+            const double expected = place + (sums[j] - 1) / (1 + place);
+            REQUIRE(combined[k * stride + j] == doctest::Approx(expected).epsilon(1e-13));
+          }
+        }
+      }
       std::vector<double> gram(pair.columns * stride);
       table.gram(pair.shape, pair.columns, pair.kernel.data(), pair.a.data(), gram.data());
       for (size_t j = 0; j < stride; ++j) {
