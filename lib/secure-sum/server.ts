@@ -85,6 +85,11 @@ export class SecureSumServer {
     return this.#threshold;
   }
 
+  /** Whether all inputs that will be in the sum have come: only their masks are still to be taken off, or nothing is. */
+  get hasInputs(): boolean {
+    return this.#step === 'unmasking' || this.#step === 'over';
+  }
+
   /** The numbers of the clients whose inputs are in the sum, rising; before the inputs have come, of those still there. */
   get survivors(): number[] {
     const last = [this.#inputs, this.#shares, this.#keys].find((answers) => answers.size > 0);
