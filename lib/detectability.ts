@@ -1,6 +1,7 @@
 /** What a federation will be able to detect, asked before any data is collected. */
 import { binding } from './binding.js';
 import { synchronous } from './call.js';
+import { gaussianMechanism, type GaussianMechanismOptions } from './differential-privacy.js';
 import { badArgument } from './errors.js';
 import { choice, number, optionsObject } from './options.js';
 
@@ -25,6 +26,11 @@ export interface DetectabilityOptions {
    * does best (`'maximin'`), or a number for each, 0 or more.
    */
   weights?: 'equal' | 'size' | 'maximin' | readonly number[];
+  /**
+   * Symmetric noise in the sum for differential privacy, as `gaussianMechanism` reckons it for these clients and weights.
+   * More examples are then worth more: the noise shrinks as they grow. `'maximin'` weights are chosen as without it.
+   */
+  privacy?: Pick<GaussianMechanismOptions, 'epsilon' | 'delta' | 'rounds'>;
 }
 
 /** The answer, archetype by archetype, in the limit of large `dim` and `samples`. */
@@ -68,6 +74,7 @@ export function detectability(options: DetectabilityOptions): Detectability {
         Float64Array.from(exposures.flat()),
         rule,
         weights,
+        privacyNoise(op, given.privacy),
       );
     return {
       edge,
@@ -116,6 +123,15 @@ function exposureRows(op: string, exposure: DetectabilityOptions['exposure'], cl
   const archetypes = rows[0]?.length ?? 0;
   if (archetypes === 0) throw badArgument('ERR_ENGRAM_SHAPE', op, 'exposure', exposure, 'shares of at least one archetype');
   return rows.map((row, client) => numbers(op, `exposure[${client}]`, row, archetypes, 'one for each archetype'));
+}
+
+/** Deviation of the noise that a sensitivity of 1 needs. */
+function privacyNoise(op: string, privacy: DetectabilityOptions['privacy']): number {
+  if (privacy === undefined) return 0;
+  if (typeof privacy !== 'object' || privacy === null) {
+    throw badArgument('ERR_ENGRAM_TYPE', op, 'privacy', privacy, 'an object of epsilon, delta and rounds');
+  }
+  return gaussianMechanism({ ...privacy, dim: 1, samples: 1 }).sigma;
 }
 
 function weightsOf(

@@ -190,6 +190,7 @@ export interface NativeBinding {
     exposure: Float64Array,
     weightRule: number,
     weights: Float64Array | undefined,
+    privacyNoise: number,
   ): NativeDetectability;
 
   /** Measured with so many threads, in about a second: 1e9 Float32 operations/s, 1e9 bytes/s. */

@@ -14,8 +14,8 @@ namespace {
 std::vector<double> copy(std::span<const double> numbers) { return {numbers.begin(), numbers.end()}; }
 
 // detectability(dim, samples, quality, archetypes, exposure (clients x archetypes), weightRule, weights |
-// undefined): [edge, eigenvalues, subspaceOverlap, archetypeOverlap, detectable, extraSamplesNeeded,
-// clientWeights]
+// undefined, privacyNoise): [edge, eigenvalues, subspaceOverlap, archetypeOverlap, detectable,
+// extraSamplesNeeded, clientWeights]
 napi_value detectability(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   spectral::DetectabilityQuestion question;
@@ -26,6 +26,7 @@ napi_value detectability(napi_env env, napi_callback_info info) {
   question.exposure = copy(arguments.doubles(4));
   question.weights = arguments.integer<spectral::WeightRule>(5);
   question.given_weights = copy(arguments.doubles(6));
+  question.privacy_noise = arguments.number(7);
   if (!arguments.ok()) return nullptr;
   const Result<spectral::Detectability> answer = spectral::detectability(question, [] { return true; });
   if (!answer.ok()) return throw_status(env, answer.status());

@@ -62,6 +62,10 @@ Status check(const DetectabilityQuestion& q) {
     return {std::isnan(q.dim) ? StatusCode::kNonFinite : StatusCode::kRange,
             "dim is " + print_number(q.dim) + "; valid is 1 or more"};
   }
+  if (!is_within(q.privacy_noise, 0, kMost)) {
+    return {std::isnan(q.privacy_noise) ? StatusCode::kNonFinite : StatusCode::kRange,
+            "privacy_noise is " + print_number(q.privacy_noise) + "; valid is 0 or more"};
+  }
   double weights = q.given_weights.empty() ? 1 : 0;
   for (size_t c = 0; c < q.samples.size(); ++c) {
     if (!is_within(q.samples[c], 1, kMost)) {
@@ -81,20 +85,34 @@ Status check(const DetectabilityQuestion& q) {
   return {};
 }
 
-double margin_at(double growth, std::vector<ClientModel> clients, double dim,
-                 const std::vector<double>& signal) {
-  for (ClientModel& client : clients) client.samples *= growth;
-  return predict_outlier(NoiseEdge(std::move(clients), dim), signal).margin;
+NoiseEdge edge_of(std::vector<ClientModel> clients, double dim, double privacy_noise) {
+  double sensitivity = 0;
+  for (const ClientModel& client : clients) {
+    sensitivity = std::max(sensitivity, client.weight * dim / client.samples);
+  }
+  return {std::move(clients), dim, privacy_noise * sensitivity};
 }
+
+// A federation whose samples may grow.
+struct Federation {
+  std::vector<ClientModel> clients;
+  double dim;
+  double privacy_noise;
+
+  double margin_at(double growth, const std::vector<double>& signal) const {
+    std::vector<ClientModel> grown = clients;
+    for (ClientModel& client : grown) client.samples *= growth;
+    return predict_outlier(edge_of(std::move(grown), dim, privacy_noise), signal).margin;
+  }
+};
 
 // The factor on all samples with which the margin is 1; it grows as their square root in the end.
 // Precondition: it is below 1 at 1 and the archetype is seen.
-double growth_to_detect(const std::vector<ClientModel>& clients, double dim,
-                        const std::vector<double>& signal) {
+double growth_to_detect(const Federation& federation, const std::vector<double>& signal) {
   constexpr double kTolerance = 1e-12;
   constexpr double kLongest = 0x1p200;
   double high = 2;
-  while (margin_at(high, clients, dim, signal) < 1) {
+  while (federation.margin_at(high, signal) < 1) {
     if (high >= kLongest) return std::numeric_limits<double>::infinity();
     high *= 2;
   }
@@ -102,12 +120,13 @@ double growth_to_detect(const std::vector<ClientModel>& clients, double dim,
   double low = high / 2;
   while (high - low > kTolerance * high) {
     const double middle = low + (high - low) / 2;
-    (margin_at(middle, clients, dim, signal) < 1 ? low : high) = middle;
+    (federation.margin_at(middle, signal) < 1 ? low : high) = middle;
   }
   return high;
 }
 
-double extra_samples(const std::vector<ClientModel>& clients, double dim, const std::vector<double>& signal) {
+double extra_samples(const Federation& federation, const std::vector<double>& signal) {
+  const std::vector<ClientModel>& clients = federation.clients;
   double total = 0;
   double seen = 0;
   for (size_t c = 0; c < clients.size(); ++c) {
@@ -115,7 +134,7 @@ double extra_samples(const std::vector<ClientModel>& clients, double dim, const 
     seen += clients[c].weight * signal[c];
   }
   if (!(seen > 0)) return std::numeric_limits<double>::infinity();
-  return std::max(1.0, std::ceil(total * (growth_to_detect(clients, dim, signal) - 1)));
+  return std::max(1.0, std::ceil(total * (growth_to_detect(federation, signal) - 1)));
 }
 
 }  // namespace
@@ -143,7 +162,8 @@ Result<Detectability> detectability(const DetectabilityQuestion& question,
   }
   normalise_weights(answer.client_weights);
   for (size_t c = 0; c < clients.size(); ++c) clients[c].weight = answer.client_weights[c];
-  const NoiseEdge noise(clients, question.dim);
+  const NoiseEdge noise = edge_of(clients, question.dim, question.privacy_noise);
+  const Federation federation{std::move(clients), question.dim, question.privacy_noise};
   answer.edge = noise.edge();
   for (const std::vector<double>& signal : signals) {
     if (!keep_going()) return Status(StatusCode::kAborted, "the forecast was aborted");
@@ -152,8 +172,7 @@ Result<Detectability> detectability(const DetectabilityQuestion& question,
     answer.subspace_overlap.push_back(outlier.overlap);
     answer.archetype_overlap.push_back(archetype_overlap(outlier.overlap));
     answer.detectable.push_back(outlier.detectable());
-    answer.extra_samples_needed.push_back(
-        outlier.detectable() ? 0 : extra_samples(clients, question.dim, signal));
+    answer.extra_samples_needed.push_back(outlier.detectable() ? 0 : extra_samples(federation, signal));
   }
   return answer;
 }

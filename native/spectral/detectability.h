@@ -18,6 +18,9 @@ struct DetectabilityQuestion {
   std::vector<double> exposure;  // clients x K, row-major: pi_c(mu), the share of c's examples from mu
   WeightRule weights = WeightRule::kEqual;  // used where given_weights is empty
   std::vector<double> given_weights;        // one >= 0 for each client, one of them > 0; are scaled to sum 1
+  // Symmetric noise for privacy, in the sum of all: its deviation over the sensitivity max_c a_c N / M_c, >=
+  // 0. It shrinks as samples grow. Weights are chosen as without it.
+  double privacy_noise = 0;
 };
 
 // Of each archetype in turn, in the limit of large dim and samples (edge.h, outlier.h).

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { gaussianMechanism } from '../../dist/esm/differential-privacy.js';
 import { detectability } from '../support/engram.js';
 
 /** The closed forms for clients that are all alike: kappa = N r^2 pi / (1 - r^2), q = N / M. */
@@ -40,6 +41,23 @@ describe('detectability', () => {
     expect(detectability({ ...plan, samples: 10 + extra! }).detectable[0]).to.equal(true);
     expect(detectability({ ...plan, samples: 10 + extra! - 2 }).detectable[0]).to.equal(false);
     expect(detectability({ ...plan, samples: 10, exposure: [1, 0] }).extraSamplesNeeded[1]).to.equal(Infinity);
+  });
+
+  it('forecasts what privacy leaves to be found, by the noise of the mechanism', () => {
+    const plan = { dim: 256, samples: [500, 1500], quality: 0.5, exposure: [0.25, 0.25, 0.25, 0.25] };
+    for (const [epsilon, least, most] of [[1, 0.6, 0.84], [2, 0.99, 1], [8, 0.9999, 1]] as const) {
+      const privacy = { epsilon, delta: 1e-5 };
+      const answer = detectability({ ...plan, weights: 'size', privacy });
+      const { sigma, edge } = gaussianMechanism({ ...plan, ...privacy, weights: 'size' });
+      // Wigner's outlier but for the little noise of the examples, whose part of the edge is about 1.4 / 20.
+      const theta = 256 * 0.25 * 0.25;
+      expect(answer.edge).to.be.within(edge, edge + 1.4);
+      if (epsilon < 4) expect(answer.subspaceOverlap[0]).to.be.closeTo(1 - (sigma ** 2 * 256) / theta ** 2, 0.03);
+      expect(answer.archetypeOverlap[0]).to.be.within(least, most);
+    }
+    for (const privacy of [{ epsilon: 0, delta: 0.1 }, { epsilon: 1, delta: 2 }]) {
+      expect(() => detectability({ ...plan, privacy })).to.throw().with.property('code', 'ERR_ENGRAM_RANGE');
+    }
   });
 
   it('weighs unequal clients: by size better than alike, maximin best for the worst archetype', () => {

@@ -160,5 +160,39 @@ TEST_CASE("questions that make no sense are refused") {
   CHECK(detectability(unequal(), [] { return false; }).status().code() == StatusCode::kAborted);
 }
 
+// Section 3: N = 256, K = 4, M = 2000, r = 0.5, delta = 1e-5. At epsilon 1 the prototype's edge is 20 and its
+// m .60 to .84, at epsilon 2 m >= .99. privacy_noise = 1 / sqrt(2 rho), rho = (sqrt(ln(1 / delta) + epsilon)
+// - sqrt(ln(1 / delta)))^2.
+TEST_CASE("the forecast for a private federation is that of the prototype") {
+  const auto forecast = [](double epsilon) {
+    DetectabilityQuestion question = one_client(256, 2000, .5, {.25, .25, .25, .25});
+    const double log = std::log(1e5);
+    question.privacy_noise = 1 / (std::sqrt(2) * (std::sqrt(log + epsilon) - std::sqrt(log)));
+    return ask(question);
+  };
+  CHECK(forecast(1).edge == Approx(20).epsilon(0.05));  // that of the noise alone
+  CHECK(forecast(1).archetype_overlap[0] > .60);
+  CHECK(forecast(1).archetype_overlap[0] < .84);
+  CHECK(forecast(2).archetype_overlap[0] > .99);
+  CHECK(forecast(4).archetype_overlap[0] > .9999);
+  CHECK(!forecast(.5).detectable[0]);
+}
+
+TEST_CASE("privacy's noise shrinks with the samples that are still needed") {
+  DetectabilityQuestion question = one_client(256, 2000, .5, {.1});
+  question.privacy_noise = 10;
+  const Detectability before = ask(question);
+  REQUIRE(!before.detectable[0]);
+  const double extra = before.extra_samples_needed[0];
+  question.samples[0] += extra;
+  CHECK(ask(question).detectable[0]);
+  question.samples[0] -= extra * 1e-3 + 2;
+  CHECK(!ask(question).detectable[0]);
+  // The noise alone: theta = N r^2 / 10 = 6.4 against sigma sqrt(N), sigma = 10 N / M.
+  CHECK(2000 + extra == Approx(256 * 10 * 16 / 6.4).epsilon(0.02));
+  question.privacy_noise = -1;
+  CHECK(detectability(question, always).status().code() == StatusCode::kRange);
+}
+
 }  // namespace
 }  // namespace engram::spectral
