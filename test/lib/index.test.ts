@@ -6,13 +6,19 @@ import * as engram from '../support/engram.js';
 describe('the package', () => {
   it('exports these names', () => {
     expect(Object.keys(engram).sort()).to.deep.equal([
+      'ClientsLostError',
       'DenseMemory',
       'EngramError',
       'MeasureMemory',
+      'ProductAggregation',
+      'SecureSumClient',
+      'SecureSumServer',
       'cloudsFromImages',
       'configure',
       'detectability',
       'devices',
+      'gaussianMechanism',
+      'privacyLoss',
       'sinkhornDivergence',
       'sinkhornDivergenceSync',
       'softmax',
