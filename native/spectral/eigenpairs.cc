@@ -12,9 +12,9 @@
 namespace engram::spectral {
 namespace {
 
+using Eigen::MatrixXd;  // by columns: the solver turns pairs of them
 using engine::Basis;
 using runtime::Parallel;
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr size_t kDense = 256;        // operators this small are written out and solved whole
 constexpr size_t kMostBlock = 64;     // default
@@ -73,10 +73,10 @@ Result<Eigenpairs> solve_dense(const LinearOperator& a, size_t k, const Parallel
   Status status = a.apply(unit.data(), n, product.data(), parallel);
   if (!status.ok()) return status;
   if (!all_finite(product)) return not_finite();
-  const Eigen::Map<const Matrix> given(product.data(), static_cast<Eigen::Index>(n),
-                                       static_cast<Eigen::Index>(n));
-  const Matrix symmetric = (given + given.transpose()) / 2;
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(symmetric);
+  const Eigen::Map<const MatrixXd> given(product.data(), static_cast<Eigen::Index>(n),
+                                         static_cast<Eigen::Index>(n));
+  const MatrixXd symmetric = (given + given.transpose()) / 2;
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(symmetric);
   Eigenpairs pairs;
   pairs.products = 1;
   pairs.converged = true;
@@ -112,7 +112,7 @@ class Krylov {
       if (!made.ok()) return made.status();
       *basis = std::move(made).value();
     }
-    projected_ = Matrix::Zero(index(capacity_), index(capacity_));
+    projected_ = MatrixXd::Zero(index(capacity_), index(capacity_));
     size_t added = begin();
     for (;;) {
       Result<bool> grown = grow(added);
@@ -188,7 +188,7 @@ class Krylov {
     std::vector<double> gram(added * added);
     Status status = v_.inner(size_, added, v_, size_, added, gram.data(), parallel_);
     if (!status.ok()) return status;
-    Matrix correlation(index(added), index(added));
+    MatrixXd correlation(index(added), index(added));
     std::vector<double> scale(added);
     for (size_t i = 0; i < added; ++i)
       scale[i] = gram[i * added + i] > 0 ? 1 / std::sqrt(gram[i * added + i]) : 0;
@@ -196,7 +196,7 @@ class Krylov {
       for (size_t j = 0; j < added; ++j)
         correlation(index(i), index(j)) = gram[i * added + j] * scale[i] * scale[j];
     }
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(correlation);
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(correlation);
     std::vector<double> coefficients;
     size_t kept = 0;
     for (size_t j = added; j-- > 0;) kept += solver.eigenvalues()[index(j)] > kDependent ? 1 : 0;
@@ -215,8 +215,8 @@ class Krylov {
 
   // Ritz values, falling, and the coefficients of their vectors.
   void ritz() {
-    const Matrix t = projected_.topLeftCorner(index(size_), index(size_));
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver((t + t.transpose()) / 2);
+    const MatrixXd t = projected_.topLeftCorner(index(size_), index(size_));
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver((t + t.transpose()) / 2);
     values_ = solver.eigenvalues().reverse();
     ritz_ = solver.eigenvectors().rowwise().reverse();
   }
@@ -313,9 +313,9 @@ class Krylov {
   Basis av_;
   Basis residual_;
   size_t size_ = 0;  // vectors in the basis
-  Matrix projected_;
+  MatrixXd projected_;
   Eigen::VectorXd values_;
-  Matrix ritz_;
+  MatrixXd ritz_;
   size_t known_ = 0;
   std::vector<double> norms_;
   uint32_t products_ = 0;
