@@ -10,7 +10,7 @@ export interface ClientSummary {
   dim: number;
   /** Number of examples, M_c. */
   sampleCount: number;
-  /** Trace of its operator N J_c = X^T X / M_c; `dim` for examples of +-1. */
+  /** Trace of its operator; `dim` of those of `ProductClient`, which for examples of +-1 is that of N J_c = X^T X / M_c. */
   trace: number;
   /** Noise of an entry of an example, in [0, 1], relative to trace / dim; 1 where nothing is told. */
   noiseVariance: number;

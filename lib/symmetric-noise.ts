@@ -1,5 +1,6 @@
 /** A symmetric Gaussian matrix from the system's random numbers: noise that hides a client's part of a sum. */
 import { randomFillSync } from 'node:crypto';
+import { breathe } from './breathe.js';
 import { EngramError } from './errors.js';
 import type { LinearOperator } from './linear-operator.js';
 
@@ -77,8 +78,6 @@ export function checkNoiseDim(op: string, dim: number): void {
  * 15 sigma longer with a probability below exp(-15^2 / 4) < 1e-24 (concentration of a function of slope sqrt(2) sigma).
  */
 export const noiseBound = (dim: number, sigma: number): number => sigma * (Math.sqrt(dim + 1) + 15);
-
-const breathe = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 function allocate(op: string, dim: number): Float32Array {
   try {

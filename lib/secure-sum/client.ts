@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { split } from 'shamir-secret-sharing';
+import { breathe } from '../breathe.js';
 import { badArgument, EngramError } from '../errors.js';
 import { integer, number, optionsObject } from '../options.js';
 import {
@@ -32,7 +33,19 @@ import {
   writeUnmasking,
 } from './messages.js';
 import { accumulate, toRing } from './ring.js';
-import { agree, derive, KEY_LENGTH, type KeyPair, maskOf, newKeyPair, privateSeed, seal, unseal } from './secrets.js';
+import {
+  agree,
+  commitmentTo,
+  KEY_LENGTH,
+  type KeyPair,
+  maskOf,
+  newKeyPair,
+  ownMaskKey,
+  pairMaskKey,
+  privateSeed,
+  seal,
+  unseal,
+} from './secrets.js';
 import { Reader } from './wire.js';
 
 /** Most clients of one sum, which is what sharing secrets over bytes allows. Larger federations sum in a tree. */
@@ -148,16 +161,6 @@ export class SecureSumClient {
     return writeInput(session.id, session.client, masked);
   }
 }
-
-/** Lets other events be served between two long steps. */
-export const breathe = (): Promise<void> => new Promise((done) => setImmediate(done));
-
-export const ownMaskKey = (seed: Uint8Array, session: Uint8Array): Uint8Array => derive(seed, session, 'own mask');
-
-export const commitmentTo = (seed: Uint8Array, session: Uint8Array): Uint8Array => derive(seed, session, 'commitment');
-
-export const pairMaskKey = (op: string, own: KeyPair, other: Uint8Array, session: Uint8Array): Uint8Array =>
-  agree(op, own, other, session, 'pairwise mask');
 
 function checkOpening(op: string, message: Uint8Array, opening: Opening, least: number): void {
   const { client, clients, threshold } = opening;

@@ -58,9 +58,19 @@ export function agree(op: string, own: KeyPair, publicKey: Uint8Array, session: 
 }
 
 /** HKDF-SHA-256 with the session as salt. */
-export function derive(secret: Uint8Array, session: Uint8Array, purpose: string): Uint8Array {
+function derive(secret: Uint8Array, session: Uint8Array, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', secret, session, `engram secure sum: ${purpose}`, KEY_LENGTH));
 }
+
+/** The key of a client's own mask. */
+export const ownMaskKey = (seed: Uint8Array, session: Uint8Array): Uint8Array => derive(seed, session, 'own mask');
+
+/** What tells the right seed of an own mask from a wrong one, and nothing else of it. */
+export const commitmentTo = (seed: Uint8Array, session: Uint8Array): Uint8Array => derive(seed, session, 'commitment');
+
+/** The key of the mask that two clients share. */
+export const pairMaskKey = (op: string, own: KeyPair, other: Uint8Array, session: Uint8Array): Uint8Array =>
+  agree(op, own, other, session, 'pairwise mask');
 
 const ZERO_NONCE = new Uint8Array(12);
 const ZERO_COUNTER = new Uint8Array(16);

@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { combine } from 'shamir-secret-sharing';
+import { breathe } from '../breathe.js';
 import { badArgument, EngramError } from '../errors.js';
 import { integer, optionsObject } from '../options.js';
-import { breathe, commitmentTo, MOST_SUM_CLIENTS, ownMaskKey, pairMaskKey } from './client.js';
+import { MOST_SUM_CLIENTS } from './client.js';
 import {
   type Introduction,
   readInput,
@@ -23,7 +24,7 @@ import {
   writeSurvivors,
 } from './messages.js';
 import { accumulate, fromRing, scaleOf } from './ring.js';
-import { keyPairFromSeed, maskOf } from './secrets.js';
+import { commitmentTo, keyPairFromSeed, maskOf, ownMaskKey, pairMaskKey } from './secrets.js';
 
 /** Messages to be delivered, by the clients' numbers. */
 export type Messages = Map<number, Uint8Array>;
