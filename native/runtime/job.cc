@@ -111,20 +111,20 @@ Status Job::conclude() noexcept {
   return outcome;
 }
 
-void Job::fail_with_current_exception() noexcept {
+Status status_of_current_exception() noexcept {
   // Texts here are short enough to need no memory: the reason may be that there is none.
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    fail({StatusCode::kOutOfMemory, "out of memory"});
+    return {StatusCode::kOutOfMemory, "out of memory"};
   } catch (const std::length_error&) {
-    fail({StatusCode::kOutOfMemory, "out of memory"});
+    return {StatusCode::kOutOfMemory, "out of memory"};
   } catch (const std::system_error& error) {
-    fail(io_error(error.what(), error.code().value()));
+    return io_error(error.what(), error.code().value());
   } catch (const std::exception& error) {
-    fail({StatusCode::kDevice, std::string("unexpected failure: ") + error.what()});
+    return {StatusCode::kDevice, std::string("unexpected failure: ") + error.what()};
   } catch (...) {
-    fail({StatusCode::kDevice, "unexpected"});
+    return {StatusCode::kDevice, "unexpected"};
   }
 }
 

@@ -29,6 +29,9 @@ struct CallOptions {
   std::function<void(uint64_t done, uint64_t total)> on_progress;
 };
 
+// What the exception being handled stands for, see the class below. Needs no memory.
+Status status_of_current_exception() noexcept;
+
 class Job : public std::enable_shared_from_this<Job> {
  public:
   explicit Job(CallOptions options = {}) : options_(std::move(options)) {}
@@ -84,7 +87,7 @@ class Job : public std::enable_shared_from_this<Job> {
   // Reports the end to on_progress and finish, and returns what finish was told.
   Status conclude() noexcept;
 
-  void fail_with_current_exception() noexcept;
+  void fail_with_current_exception() noexcept { fail(status_of_current_exception()); }
   bool stopped() const noexcept { return cancelled() || failed_.load(std::memory_order_relaxed); }
 
   static std::atomic<uint64_t> cancellations_;
