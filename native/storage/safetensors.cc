@@ -350,6 +350,37 @@ Status write_safetensors(const std::string& path, std::span<const TensorSource> 
   return file.commit();
 }
 
+Result<std::vector<std::byte>> safetensors_bytes(std::span<const TensorSource> tensors,
+                                                 const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, std::string> entries = metadata;
+  uint64_t size = 0;
+  for (const TensorSource& tensor : tensors) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (const std::span<const std::byte> piece : tensor.pieces) {
+      XXH3_64bits_update(&state, piece.data(), piece.size());
+    }
+    entries[kChecksumPrefix + tensor.name] = hex16(XXH3_64bits_digest(&state));
+    size += source_bytes(tensor);
+  }
+  const std::string header = make_header(tensors, entries);
+  std::vector<std::byte> bytes;
+  try {
+    bytes.reserve(header.size() + size);
+  } catch (const std::exception&) {  // bad_alloc, length_error
+    return Status(StatusCode::kOutOfMemory,
+                  "there is no memory for a message of " + std::to_string(header.size() + size) + " bytes");
+  }
+  const auto append = [&](std::span<const std::byte> part) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  };
+  append(std::as_bytes(std::span(header)));
+  for (const TensorSource& tensor : tensors) {
+    for (const std::span<const std::byte> piece : tensor.pieces) append(piece);
+  }
+  return bytes;
+}
+
 Status verify_checksums(const SafetensorsFile& file) {
   for (const TensorEntry& tensor : file.tensors) {
     const auto stated = file.metadata.find(kChecksumPrefix + tensor.name);

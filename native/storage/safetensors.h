@@ -55,6 +55,10 @@ Status write_safetensors(const std::string& path, std::span<const TensorSource> 
                          const std::map<std::string, std::string>& metadata, bool checksums,
                          const std::function<bool(uint64_t done, uint64_t total)>& keep_going = {});
 
+// The same bytes in memory, with checksums, for what travels instead of lying on a disk. kOutOfMemory.
+Result<std::vector<std::byte>> safetensors_bytes(std::span<const TensorSource> tensors,
+                                                 const std::map<std::string, std::string>& metadata);
+
 // Compares each tensor with its "engram.checksum.<name>", where there is one. kFormat on mismatch.
 Status verify_checksums(const SafetensorsFile& file);
 
