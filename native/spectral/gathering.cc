@@ -73,11 +73,15 @@ void Gathering::lay_out_parts() {
   parts_.clear();
 }
 
-// What was left out lay in no direction more than in another, as far as is still known.
+// What was left out lay outside the directions that were kept, in none of those more than in another as far
+// as is still known.
 void Gathering::lay_out_sketch() {
-  isotropic_ = merged_rest_ + sketch_->discarded() / static_cast<double>(dim_);
+  const size_t others = dim_ - sketch_->rank();
+  const double level = others == 0 ? 0 : sketch_->discarded() / static_cast<double>(others);
+  isotropic_ = merged_rest_ + level;
   rows_ = sketch_->factor();
   row_weights_ = sketch_->values();
+  for (double& weight : row_weights_) weight -= level;
 }
 
 SumOperator Gathering::sum(double scale) const {
