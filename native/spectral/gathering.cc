@@ -7,22 +7,21 @@
 namespace engram::spectral {
 namespace {
 
-constexpr size_t kSketchRank = 256;
 constexpr size_t kBatchRows =
     256;  // merged at a time: the small problems stay small beside the long products
 
 }  // namespace
 
-Gathering::Gathering(size_t dim, size_t budget_bytes) : dim_(dim), budget_(budget_bytes) {}
-
 Status Gathering::add(HebbianOperator message, double weight, const runtime::Parallel& parallel) {
   held_ += message.factor.size() * sizeof(float);
   parts_.push_back({std::move(message), weight});
-  return held_ > budget_ ? compress(parallel) : Status();
+  return held_ > options_.budget ? compress(parallel) : Status();
 }
 
 Status Gathering::compress(const runtime::Parallel& parallel) {
-  if (!sketch_.has_value()) sketch_.emplace(dim_, std::min(kSketchRank, dim_));
+  if (!sketch_.has_value()) {
+    sketch_.emplace(dim_, std::min(options_.sketch_rank, dim_), options_.sketch);
+  }
   std::vector<float> batch;
   std::vector<double> weights;
   const auto merge = [&] {

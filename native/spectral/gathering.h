@@ -1,8 +1,8 @@
 // The messages of one round as one operator, in bounded memory.
 //
 // Messages are kept as they are while they fit into the budget, then sorted by content, so that the same
-// messages make the same bits in whatever order they came. Beyond it they are merged into a truncated
-// singular-value decomposition as they come (incremental_svd.h), and what that leaves out counts as
+// messages make the same bits in whatever order they came. Beyond it they are merged into a sketch of bounded
+// rank as they come (sketch.h), and what that leaves out counts as
 // isotropic.
 #pragma once
 
@@ -14,17 +14,20 @@
 #include "base/status.h"
 #include "runtime/parallel.h"
 #include "spectral/hebbian_operator.h"
-#include "spectral/incremental_svd.h"
+#include "spectral/sketch.h"
 #include "spectral/sum_operator.h"
 
 namespace engram::spectral {
 
-inline constexpr size_t kDefaultBudget = size_t{256} << 20;  // bytes
+struct GatheringOptions {
+  size_t budget = size_t{256} << 20;  // bytes of factors held at a time
+  size_t sketch_rank = 256;           // >= 1; cut to the dim
+  SketchRule sketch = SketchRule::kIncrementalSvd;
+};
 
 class Gathering {
  public:
-  // budget_bytes: of factors held at a time.
-  Gathering(size_t dim, size_t budget_bytes);
+  Gathering(size_t dim, const GatheringOptions& options) : dim_(dim), options_(options) {}
 
   // Adds weight * N J of the message, whose dim is the gathering's; weight >= 0. kOutOfMemory, kAborted.
   Status add(HebbianOperator message, double weight, const runtime::Parallel& parallel);
@@ -49,11 +52,11 @@ class Gathering {
   void lay_out_sketch();
 
   const size_t dim_;
-  const size_t budget_;
+  const GatheringOptions options_;
   size_t held_ = 0;  // bytes of factors in parts_
   std::vector<Part> parts_;
   double merged_rest_ = 0;  // the isotropic level of messages that the sketch took in
-  std::optional<IncrementalSvd> sketch_;
+  std::optional<Sketch> sketch_;
   std::vector<float> rows_;
   std::vector<double> row_weights_;
   double isotropic_ = 0;

@@ -62,8 +62,8 @@ MatrixXd written_out(const SumOperator& sum) {
 
 TEST_CASE("messages that fit the budget add up to exactly what they stand for, in any order") {
   const std::vector<HebbianOperator> messages = messages_of(5, 20);
-  Gathering forwards(kDim, kDefaultBudget);
-  Gathering backwards(kDim, kDefaultBudget);
+  Gathering forwards(kDim, {});
+  Gathering backwards(kDim, {});
   for (size_t c = 0; c < 5; ++c) {
     REQUIRE(forwards.add(messages[c], 1, {}).ok());
     REQUIRE(backwards.add(messages[4 - c], 1, {}).ok());
@@ -78,8 +78,8 @@ TEST_CASE("messages that fit the budget add up to exactly what they stand for, i
 }
 
 TEST_CASE("beyond the budget the leading eigenpairs and the trace survive") {
-  const std::vector<HebbianOperator> messages = messages_of(24, 50);  // 1,200 rows into 256
-  Gathering gathering(kDim, 3 * 50 * kDim * sizeof(float));           // three messages fit
+  const std::vector<HebbianOperator> messages = messages_of(24, 50);     // 1,200 rows into 256
+  Gathering gathering(kDim, {.budget = 3 * 50 * kDim * sizeof(float)});  // three messages fit
   for (const HebbianOperator& message : messages) REQUIRE(gathering.add(message, 1, {}).ok());
   REQUIRE(gathering.finish({}).ok());
   CHECK(gathering.compressed());
