@@ -2,8 +2,7 @@
 //
 // Messages are kept as they are while they fit into the budget, then sorted by content, so that the same
 // messages make the same bits in whatever order they came. Beyond it they are merged into a sketch of bounded
-// rank as they come (sketch.h), and what that leaves out counts as
-// isotropic.
+// rank as they come (sketch.h), and what that leaves out counts as isotropic.
 #pragma once
 
 #include <cstddef>
