@@ -1,12 +1,12 @@
 #include "spectral/recall.h"
 
 #include <Eigen/Core>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "spectral/correlations.h"
 #include "spectral/random_stream.h"
 
 namespace engram::spectral {
@@ -27,21 +27,6 @@ Status check(const MatrixView<const int8_t>& archetypes, const FloatRows& cues,
     }
   }
   return {};
-}
-
-// C^-1 for C = xi xi^T / N, K x K; without the directions in which archetypes depend on each other.
-Eigen::MatrixXd inverse_correlations(const FloatRows& xi) {
-  constexpr double kIndependent = 1e-9;  // of the largest eigenvalue
-  const auto size = static_cast<Eigen::Index>(xi.rows);
-  Eigen::MatrixXd correlations(size, size);
-  for (Eigen::Index k = 0; k < size; ++k) {
-    multiply(xi, xi.row(static_cast<size_t>(k)), correlations.col(k).data());
-  }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(correlations / static_cast<double>(xi.cols));
-  const double least = kIndependent * solver.eigenvalues().tail(1)[0];
-  const Eigen::VectorXd inverse =
-      (solver.eigenvalues().array() > least).select(solver.eigenvalues().cwiseInverse(), 0);
-  return solver.eigenvectors() * inverse.asDiagonal() * solver.eigenvectors().transpose();
 }
 
 class Dynamics {
@@ -142,11 +127,7 @@ Status recall(const MatrixView<const int8_t>& archetypes, const FloatRows& cues,
               const RecallOutputs& out, const KeepGoing& keep_going) {
   Status status = check(archetypes, cues, options);
   if (!status.ok()) return status;
-  std::vector<float> xi;
-  xi.reserve(archetypes.rows * cues.cols);
-  for (size_t k = 0; k < archetypes.rows; ++k) {
-    xi.insert(xi.end(), archetypes.row(k), archetypes.row(k) + cues.cols);
-  }
+  const std::vector<float> xi = as_floats(archetypes);
   Dynamics dynamics(FloatRows(xi.data(), archetypes.rows, cues.cols), options);
   for (size_t i = 0; i < cues.rows; ++i) {
     Dynamics::Outcome outcome;
