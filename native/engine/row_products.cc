@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 #include <vector>
 
 #include "base/memory.h"
 #include "engine/row_panels.h"
+#include "engine/sign_panels.h"
 #include "kernels/dispatch.h"
 
 namespace engram::engine {
@@ -64,31 +66,66 @@ std::vector<std::pair<size_t, size_t>> lower_pairs(size_t tiles) {
   return pairs;
 }
 
+// Lines of numbers, one term each.
+struct FloatLines {
+  using Number = float;
+  using Sum = float;
+  static constexpr size_t kTerms = 1;
+  static constexpr size_t kLines = kRun;
+  static std::vector<Panel> panels(size_t size) { return panels_of(size); }
+  static void multiply(const float* a, size_t a_width, const float* b, size_t b_width, size_t lines,
+                       size_t /*terms*/, float* c) {
+    std::fill_n(c, a_width * b_width, 0.0F);
+    multiply_add(a, a_width, b, b_width, lines, c);
+  }
+};
+
+// Lines of signs, 64 terms each. What lies beyond the last term is alike in all words.
+struct SignLines {
+  using Number = uint64_t;
+  using Sum = double;
+  static constexpr size_t kTerms = 64;
+  static constexpr size_t kLines = 128;  // two panels fit the first cache
+  static std::vector<Panel> panels(size_t size) { return sign_panels_of(size); }
+  static void multiply(const uint64_t* a, size_t a_width, const uint64_t* b, size_t b_width, size_t lines,
+                       size_t terms, double* c) {
+    std::array<uint64_t, kernels::kSignPanel * kernels::kSignPanel> differences{};
+    kernels::active().sign_differences(a, b, lines, differences.data());
+    for (size_t i = 0; i < a_width * b_width; ++i)
+      c[i] = static_cast<double>(terms) - 2 * static_cast<double>(differences[i]);
+  }
+};
+
 // The sum over terms of outer products, strip by strip: each strip is packed once for all tiles.
+template <typename Lines>
 class Gram {
  public:
+  using Number = typename Lines::Number;
+
   Gram(size_t size, double* out, const runtime::Parallel& parallel)
       : size_(size),
         out_(out),
         parallel_(parallel),
-        panels_(panels_of(size)),
-        per_tile_(std::max<size_t>(1, kTile / kernels::active().panel_widths[1])),
+        panels_(Lines::panels(size)),
+        per_tile_(panels_.empty() ? 1 : std::max<size_t>(1, kTile / panels_[0].width)),
         pairs_(lower_pairs(pieces(panels_.size(), per_tile_))) {}
 
-  // pack(first term, terms, panels, to): the whole strip. Panel p of it begins at p.first * terms.
+  // pack(first term, terms, lines, panels, to) packs a whole strip. Panel p of it begins at p.first * lines.
   template <typename Pack>
   Status sum(size_t terms, const Pack& pack) {
-    const size_t whole = pieces(terms, kRun) * kRun;
-    const size_t fits = kStripBytes / (padded(panels_) * sizeof(float)) / kRun * kRun;
-    const size_t strip = std::min(whole, std::max(kRun, fits));
-    Result<AlignedBuffer> packed = AlignedBuffer::allocate(strip * padded(panels_) * sizeof(float));
+    const size_t run = Lines::kLines * Lines::kTerms;
+    const size_t line_bytes = padded(panels_) * sizeof(Number);
+    const size_t fits = kStripBytes / std::max<size_t>(1, line_bytes * Lines::kLines) * run;
+    const size_t strip = std::min(pieces(terms, run) * run, std::max(run, fits));
+    Result<AlignedBuffer> packed = AlignedBuffer::allocate(strip / Lines::kTerms * line_bytes);
     if (!packed.ok()) return packed.status();
-    float* const to = packed.value().as<float>();
+    Number* const to = packed.value().template as<Number>();
     for (size_t first = 0; first < terms; first += strip) {
       const size_t some = std::min(strip, terms - first);
-      Status status = pack(first, some, panels_, to);
+      const size_t lines = pieces(some, Lines::kTerms);
+      Status status = pack(first, some, lines, panels_, to);
       if (!status.ok()) return status;
-      status = add(to, some, first == 0);
+      status = add(to, some, lines, first == 0);
       if (!status.ok()) return status;
     }
     return mirror();
@@ -98,16 +135,22 @@ class Gram {
   size_t end_of(size_t tile) const { return std::min(panels_.size(), (tile + 1) * per_tile_); }
 
   // Adds the products of a strip to the lower tiles.
-  Status add(const float* packed, size_t terms, bool first) {
+  Status add(const Number* packed, size_t terms, size_t lines, bool first) {
     return runtime::run_parallel(
         pairs_.size(),
         [&](size_t item) -> Result<bool> {
           const auto [i, j] = pairs_[item];
-          for (size_t from = 0; from < terms; from += kRun) {
-            const size_t run = std::min(kRun, terms - from);
+          for (size_t from = 0; from < lines; from += Lines::kLines) {
+            const size_t run = std::min(Lines::kLines, lines - from);
+            const size_t some = std::min(run * Lines::kTerms, terms - from * Lines::kTerms);
             for (size_t q = j * per_tile_; q < end_of(j); ++q) {
-              for (size_t p = std::max(i * per_tile_, q); p < end_of(i); ++p)
-                add(packed, terms, from, run, panels_[p], panels_[q], first && from == 0);
+              for (size_t p = std::max(i * per_tile_, q); p < end_of(i); ++p) {
+                alignas(kAlignment) std::array<typename Lines::Sum, kMostProducts> c;
+                Lines::multiply(packed + panels_[p].first * lines + from * panels_[p].width, panels_[p].width,
+                                packed + panels_[q].first * lines + from * panels_[q].width, panels_[q].width,
+                                run, some, c.data());
+                add(c.data(), panels_[p], panels_[q], first && from == 0);
+              }
             }
           }
           return true;
@@ -115,15 +158,10 @@ class Gram {
         parallel_);
   }
 
-  void add(const float* packed, size_t terms, size_t from, size_t run, const Panel& p, const Panel& q,
-           bool first) {
-    alignas(kAlignment) std::array<float, kernels::kMaxPanelWidth * kernels::kMaxPanelWidth> c;
-    std::fill_n(c.begin(), p.width * q.width, 0.0F);
-    multiply_add(packed + p.first * terms + from * p.width, p.width,
-                 packed + q.first * terms + from * q.width, q.width, run, c.data());
+  void add(const typename Lines::Sum* c, const Panel& p, const Panel& q, bool first) {
     for (size_t r = 0; r < p.count; ++r) {
       double* const to = out_ + (p.first + r) * size_ + q.first;
-      const float* const add = c.data() + r * q.width;
+      const typename Lines::Sum* const add = c + r * q.width;
       if (first) {
         for (size_t k = 0; k < q.count; ++k) to[k] = add[k];
       } else {
@@ -149,6 +187,8 @@ class Gram {
         },
         parallel_);
   }
+
+  static constexpr size_t kMostProducts = kernels::kMaxPanelWidth * kernels::kMaxPanelWidth;
 
   const size_t size_;
   double* const out_;
@@ -189,6 +229,39 @@ Status pack_all_columns(const Rows& x, size_t first, size_t count, const std::ve
       parallel);
 }
 
+// Whether all elements are signs; if so, gram is their Gram matrix, by counting bits: exact, and several
+// times as fast as by multiplying. It takes little to see that some are not.
+Result<bool> gram_of_signs(const Rows& x, bool by_rows, double* gram, const runtime::Parallel& parallel) {
+  std::atomic<bool> all_signs = true;
+  const auto pack = [&](size_t first, size_t terms, size_t lines, const std::vector<Panel>& panels,
+                        uint64_t* to) {
+    return runtime::run_parallel(
+        by_rows ? panels.size() : lines,
+        [&](size_t item) -> Result<bool> {
+          if (!all_signs) return true;
+          const size_t at = first + item * SignLines::kTerms;  // by columns
+          const bool good =
+              by_rows
+                  ? pack_sign_rows(x, panels[item], first, terms, to + panels[item].first * lines)
+                  : pack_sign_line(x, panels, at, std::min(SignLines::kTerms, x.count - at), lines, item, to);
+          if (!good) all_signs = false;
+          return true;
+        },
+        parallel);
+  };
+  Status status = Gram<SignLines>(by_rows ? x.count : x.dim, gram, parallel)
+                      .sum(by_rows ? x.dim : x.count,
+                           [&](size_t first, size_t terms, size_t lines, const std::vector<Panel>& panels,
+                               uint64_t* to) -> Status {
+                             Status packed = pack(first, terms, lines, panels, to);
+                             if (packed.ok() && !all_signs) return {StatusCode::kRange, "not signs"};
+                             return packed;
+                           });
+  if (!all_signs) return false;
+  if (!status.ok()) return status;
+  return true;
+}
+
 }  // namespace
 
 size_t row_bytes(size_t dim, Element element) {
@@ -201,17 +274,19 @@ size_t row_bytes(size_t dim, Element element) {
 }
 
 Status gram_of_rows(const Rows& x, double* out, const runtime::Parallel& parallel) {
-  return Gram(x.count, out, parallel)
-      .sum(x.dim, [&](size_t first, size_t terms, const std::vector<Panel>& panels, float* to) {
-        return pack_all_rows(x, first, terms, panels, to, parallel);
-      });
+  const Result<bool> counted = gram_of_signs(x, /*by_rows=*/true, out, parallel);
+  if (!counted.ok() || counted.value()) return counted.status();
+  return Gram<FloatLines>(x.count, out, parallel)
+      .sum(x.dim, [&](size_t first, size_t terms, size_t /*lines*/, const std::vector<Panel>& panels,
+                      float* to) { return pack_all_rows(x, first, terms, panels, to, parallel); });
 }
 
 Status gram_of_columns(const Rows& x, double* out, const runtime::Parallel& parallel) {
-  return Gram(x.dim, out, parallel)
-      .sum(x.count, [&](size_t first, size_t terms, const std::vector<Panel>& panels, float* to) {
-        return pack_all_columns(x, first, terms, panels, to, parallel);
-      });
+  const Result<bool> counted = gram_of_signs(x, /*by_rows=*/false, out, parallel);
+  if (!counted.ok() || counted.value()) return counted.status();
+  return Gram<FloatLines>(x.dim, out, parallel)
+      .sum(x.count, [&](size_t first, size_t terms, size_t /*lines*/, const std::vector<Panel>& panels,
+                        float* to) { return pack_all_columns(x, first, terms, panels, to, parallel); });
 }
 
 // ---- products with a block ----

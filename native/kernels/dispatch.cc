@@ -12,6 +12,7 @@
 
 #include "kernels/panel-inl.h"
 #include "kernels/row-inl.h"
+#include "kernels/signs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace engram::kernels {
@@ -45,6 +46,8 @@ const KernelTable& table() {
       .row_scores = row_scores,
       .row_exp = row_exp,
       .row_readout = row_readout,
+      .sign_bits = sign_bits,
+      .sign_differences = sign_differences,
       .gibbs = &kGibbsTable,
   };
   return kTable;

@@ -24,6 +24,7 @@ namespace engram::kernels {
 
 inline constexpr size_t kMaxRowQueries = 4;   // queries the row kernels take at once
 inline constexpr size_t kMaxPanelWidth = 64;  // no instruction set has wider panels
+inline constexpr size_t kSignPanel = 16;      // words of a line of signs
 
 // A tile of stored rows: `rows` x `dim` elements, row i at data + i * dim.
 struct Tile {
@@ -82,6 +83,15 @@ struct KernelTable {
 
   // accumulator[d] = accumulator[d] * rescale + sum_j weights[j] * values[j][d]
   void (*row_readout)(Tile values, const float* weights, float rescale, float* accumulator);
+
+  // ---- signs, 64 in a word, least significant first: 1 is +1, 0 is -1 ----
+
+  // The signs of x; the last word is filled up with 0. Returns false when an element is neither +1 nor -1.
+  bool (*sign_bits)(const float* x, size_t count, uint64_t* bits);
+
+  // differences[i * kSignPanel + j] += number of bits in which word i of a's lines and word j of b's lines
+  // differ. a, b: lines x kSignPanel; the sum of products of these signs is 64 * lines - 2 * differences.
+  void (*sign_differences)(const uint64_t* a, const uint64_t* b, size_t lines, uint64_t* differences);
 
   const GibbsTable* gibbs;  // entropic transport; compiled apart, in gibbs.cc
 };

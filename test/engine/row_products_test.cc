@@ -144,6 +144,40 @@ TEST_CASE("sums too long for one go are whole: of many tiles, of several strips"
   }
 }
 
+TEST_CASE("Gram matrices of signs are exact, whatever they are stored as, and so is one odd element") {
+  for (const auto& [count, dim] : {std::pair<size_t, size_t>{1, 1}, {70, 1100}, {1100, 70}, {129, 64}}) {
+    const Signs signs(count, dim);
+    std::vector<float> floats(count * dim);
+    std::vector<int8_t> bytes(count * dim);
+    for (size_t i = 0; i < floats.size(); ++i) {
+      bytes[i] = static_cast<int8_t>(signs.at(i / dim, i % dim));
+      floats[i] = bytes[i];
+    }
+    std::vector<float> odd = floats;
+    odd.back() = 3;
+    std::vector<double> by_rows(count * count);
+    std::vector<double> by_columns(dim * dim);
+    for (const Rows& rows : {signs.rows(), Rows{bytes.data(), Element::kInt8, count, dim},
+                             Rows{floats.data(), Element::kFloat32, count, dim},
+                             Rows{odd.data(), Element::kFloat32, count, dim}}) {
+      const std::vector<float>& x = rows.data == odd.data() ? odd : floats;
+      REQUIRE(gram_of_rows(rows, by_rows.data(), Parallel()).ok());
+      REQUIRE(gram_of_columns(rows, by_columns.data(), Parallel()).ok());
+      for (size_t i = 0; i < count; i += count > 9 ? count / 9 : 1) {
+        for (const size_t j : {i, count - 1, count / 3})
+          REQUIRE(by_rows[i * count + j] == reference::dot(x.data() + i * dim, x.data() + j * dim, dim));
+      }
+      for (size_t i = 0; i < dim; i += dim > 9 ? dim / 9 : 1) {
+        for (const size_t j : {i, dim - 1, dim / 3}) {
+          double exact = 0;
+          for (size_t r = 0; r < count; ++r) exact += static_cast<double>(x[r * dim + i]) * x[r * dim + j];
+          REQUIRE(by_columns[i * dim + j] == exact);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("nothing times something is nothing") {
   const Rows none{nullptr, Element::kFloat32, 0, 5};
   std::vector<float> out(5, 7);

@@ -3,8 +3,10 @@
 // sum of n terms; `kSlack` covers the constant.
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -265,6 +267,51 @@ TEST_CASE("panel_above lists exactly the rows with a score above a threshold") {
         }
         CHECK(std::vector<uint32_t>(hits.begin(), hits.begin() + static_cast<int64_t>(count)) == expected);
       }
+    }
+  });
+}
+
+TEST_CASE("signs are taken for what they are, and nothing else is") {
+  for_each_isa([](const KernelTable& k) {
+    for (const size_t count : {1, 15, 16, 64, 65, 130, 1000}) {
+      std::vector<float> x = reference::random_floats(count, count);
+      for (float& each : x) each = each < 0 ? -1.0F : 1.0F;
+      std::vector<uint64_t> bits((count + 63) / 64);
+      REQUIRE(k.sign_bits(x.data(), count, bits.data()));
+      for (size_t i = 0; i < bits.size() * 64; ++i)
+        REQUIRE((bits[i / 64] >> (i % 64) & 1) == (i < count && x[i] > 0 ? 1 : 0));
+      for (const size_t at : {size_t{0}, count / 2, count - 1}) {
+        for (const float odd : {0.0F, -0.0F, 2.0F, 0.999F, std::nanf(""), INFINITY}) {
+          std::vector<float> y = x;
+          y[at] = odd;
+          REQUIRE_FALSE(k.sign_bits(y.data(), count, bits.data()));
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("differences of signs are counted, beyond what a byte holds") {
+  for_each_isa([](const KernelTable& k) {
+    for (const size_t lines : {1, 31, 32, 100}) {
+      std::mt19937_64 random(lines);
+      std::vector<uint64_t> a(lines * kSignPanel);
+      std::vector<uint64_t> b(lines * kSignPanel);
+      for (uint64_t& word : a) word = random();
+      for (uint64_t& word : b) word = random();
+      for (size_t line = 0; line < lines; ++line) b[line * kSignPanel + 3] = ~a[line * kSignPanel + 2];
+      std::vector<uint64_t> differences(kSignPanel * kSignPanel, 7);
+      k.sign_differences(a.data(), b.data(), lines, differences.data());
+      for (size_t i = 0; i < kSignPanel; ++i) {
+        for (size_t j = 0; j < kSignPanel; ++j) {
+          uint64_t expected = 7;
+          for (size_t line = 0; line < lines; ++line)
+            expected +=
+                static_cast<uint64_t>(std::popcount(a[line * kSignPanel + i] ^ b[line * kSignPanel + j]));
+          REQUIRE(differences[i * kSignPanel + j] == expected);
+        }
+      }
+      REQUIRE(differences[2 * kSignPanel + 3] == 7 + 64 * lines);
     }
   });
 }
