@@ -18,22 +18,30 @@ Result<Basis> Basis::create(size_t dim, size_t capacity) {
   return basis;
 }
 
-void Basis::read(size_t first, size_t count, const double* rows) {
-  for (size_t v = 0; v < count; ++v) {
-    for (size_t p = 0; p < pieces(); ++p) {
-      const size_t from = p * kPiece;
-      std::copy_n(rows + v * dim_ + from, std::min(kPiece, dim_ - from), piece(p, first + v));
-    }
-  }
+Status Basis::read(size_t first, size_t count, const double* rows, const runtime::Parallel& parallel) {
+  return runtime::run_parallel(
+      count,
+      [&](size_t v) -> Result<bool> {
+        for (size_t p = 0; p < pieces(); ++p) {
+          const size_t from = p * kPiece;
+          std::copy_n(rows + v * dim_ + from, std::min(kPiece, dim_ - from), piece(p, first + v));
+        }
+        return true;
+      },
+      parallel);
 }
 
-void Basis::write(size_t first, size_t count, double* rows) const {
-  for (size_t v = 0; v < count; ++v) {
-    for (size_t p = 0; p < pieces(); ++p) {
-      const size_t from = p * kPiece;
-      std::copy_n(piece(p, first + v), std::min(kPiece, dim_ - from), rows + v * dim_ + from);
-    }
-  }
+Status Basis::write(size_t first, size_t count, double* rows, const runtime::Parallel& parallel) const {
+  return runtime::run_parallel(
+      count,
+      [&](size_t v) -> Result<bool> {
+        for (size_t p = 0; p < pieces(); ++p) {
+          const size_t from = p * kPiece;
+          std::copy_n(piece(p, first + v), std::min(kPiece, dim_ - from), rows + v * dim_ + from);
+        }
+        return true;
+      },
+      parallel);
 }
 
 void Basis::clear() { std::fill_n(data_.as<double>(), pieces() * capacity_ * kPiece, 0.0); }

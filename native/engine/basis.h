@@ -22,8 +22,8 @@ class Basis {
   size_t capacity() const noexcept { return capacity_; }
 
   // Vectors [first, first + count) from and to rows of `dim` numbers.
-  void read(size_t first, size_t count, const double* rows);
-  void write(size_t first, size_t count, double* rows) const;
+  Status read(size_t first, size_t count, const double* rows, const runtime::Parallel& parallel);
+  Status write(size_t first, size_t count, double* rows, const runtime::Parallel& parallel) const;
   // All vectors become zero.
   void clear();
 

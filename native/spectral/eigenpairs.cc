@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/memory.h"
 #include "engine/basis.h"
 
 namespace engram::spectral {
@@ -26,9 +27,10 @@ Status not_finite() {
   return {StatusCode::kNonFinite, "a product with the operator is not finite; every element must be"};
 }
 
-bool all_finite(const std::vector<double>& values) {
-  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+bool all_finite(const double* values, size_t count) {
+  return std::all_of(values, values + count, [](double v) { return std::isfinite(v); });
 }
+bool all_finite(const std::vector<double>& values) { return all_finite(values.data(), values.size()); }
 
 // Signs that look random and are always the same (SplitMix64).
 double deterministic_sign(uint64_t at) {
@@ -113,7 +115,9 @@ class Krylov {
       *basis = std::move(made).value();
     }
     projected_ = MatrixXd::Zero(index(capacity_), index(capacity_));
-    size_t added = begin();
+    Result<size_t> begun = begin();
+    if (!begun.ok()) return begun.status();
+    size_t added = begun.value();
     for (;;) {
       Result<bool> grown = grow(added);
       if (!grown.ok()) return grown.status();
@@ -127,7 +131,9 @@ class Krylov {
         status = compress();
         if (!status.ok()) return status;
       }
-      added = next_block();
+      Result<size_t> next = next_block();
+      if (!next.ok()) return next.status();
+      added = next.value();
     }
   }
 
@@ -135,32 +141,40 @@ class Krylov {
   static Eigen::Index index(size_t i) { return static_cast<Eigen::Index>(i); }
 
   // The first block: what was given, and signs.
-  size_t begin() {
-    std::vector<double> rows(block_ * n_);
-    const size_t given = std::min(rows.size(), options_.start.size());
-    std::copy_n(options_.start.begin(), given, rows.begin());
-    for (size_t i = given; i < rows.size(); ++i) rows[i] = deterministic_sign(i);
-    v_.read(0, block_, rows.data());
+  Result<size_t> begin() {
+    const size_t given = std::min(block_, options_.start.size() / n_);
+    Status status = v_.read(0, given, options_.start.data(), parallel_);
+    if (!status.ok()) return status;
+    std::vector<double> signs((block_ - given) * n_);
+    for (size_t i = 0; i < signs.size(); ++i) signs[i] = deterministic_sign(given * n_ + i);
+    status = v_.read(given, block_ - given, signs.data(), parallel_);
+    if (!status.ok()) return status;
     return block_;
   }
 
   // Takes `added` vectors behind the basis in: orthonormalises them, multiplies, projects. False when none
   // was new.
   Result<bool> grow(size_t added) {
-    for (int pass = 0; pass < 2 && added > 0; ++pass) {
-      Result<size_t> left = orthonormalise(added);
+    bool exact = false;
+    for (int pass = 0; pass < 2 && added > 0 && !exact; ++pass) {
+      Result<Orthonormal> left = orthonormalise(added);
       if (!left.ok()) return left.status();
-      added = left.value();
+      added = left.value().kept;
+      exact = left.value().exact;
     }
     if (added == 0) return false;
-    std::vector<double> block(added * n_);
-    std::vector<double> product(added * n_);
-    v_.write(size_, added, block.data());
-    Status status = a_.apply(block.data(), added, product.data(), parallel_);
+    Result<AlignedBuffer> numbers = AlignedBuffer::allocate(2 * added * n_ * sizeof(double));
+    if (!numbers.ok()) return numbers.status();
+    double* const block = numbers.value().as<double>();
+    double* const product = block + added * n_;
+    Status status = v_.write(size_, added, block, parallel_);
     if (!status.ok()) return status;
-    if (!all_finite(product)) return not_finite();
+    status = a_.apply(block, added, product, parallel_);
+    if (!status.ok()) return status;
+    if (!all_finite(product, added * n_)) return not_finite();
     ++products_;
-    av_.read(size_, added, product.data());
+    status = av_.read(size_, added, product, parallel_);
+    if (!status.ok()) return status;
     const size_t all = size_ + added;
     std::vector<double> inner(all * added);
     status = v_.inner(0, all, av_, size_, added, inner.data(), parallel_);
@@ -175,8 +189,13 @@ class Krylov {
     return true;
   }
 
-  // Makes the vectors behind the basis orthogonal to it and orthonormal; returns how many are independent.
-  Result<size_t> orthonormalise(size_t added) {
+  struct Orthonormal {
+    size_t kept;  // are independent
+    bool exact;   // to rounding: they were nearly so before
+  };
+
+  // Makes the vectors behind the basis orthogonal to it and orthonormal.
+  Result<Orthonormal> orthonormalise(size_t added) {
     if (size_ > 0) {
       std::vector<double> inner(size_ * added);
       Status status = v_.inner(0, size_, v_, size_, added, inner.data(), parallel_);
@@ -210,7 +229,7 @@ class Krylov {
     }
     status = v_.recombine(size_, added, kept, coefficients.data(), parallel_);
     if (!status.ok()) return status;
-    return kept;
+    return Orthonormal{kept, size_ == 0 && solver.eigenvalues()[0] > 0.5};
   }
 
   // Ritz values, falling, and the coefficients of their vectors.
@@ -273,14 +292,16 @@ class Krylov {
   }
 
   // Puts the residuals that are largest beside the tolerance behind the basis.
-  size_t next_block() {
+  Result<size_t> next_block() {
     std::vector<double> rows(n_);
     size_t added = 0;
     const size_t room = std::min(block_, capacity_ - size_);
     for (size_t j = 0; j < known_ && added < room; ++j) {
       if (norms_[j] <= options_.tolerance / 2) continue;
-      residual_.write(j, 1, rows.data());
-      v_.read(size_ + added, 1, rows.data());
+      Status status = residual_.write(j, 1, rows.data(), parallel_);
+      if (!status.ok()) return status;
+      status = v_.read(size_ + added, 1, rows.data(), parallel_);
+      if (!status.ok()) return status;
       ++added;
     }
     return added;
@@ -292,7 +313,8 @@ class Krylov {
     if (!status.ok()) return status;
     Eigenpairs pairs;
     pairs.vectors.resize(k_ * n_);
-    v_.write(0, k_, pairs.vectors.data());
+    status = v_.write(0, k_, pairs.vectors.data(), parallel_);
+    if (!status.ok()) return status;
     pairs.eigenvalues.assign(values_.begin(), values_.begin() + index(k_));
     pairs.residuals.assign(norms_.begin(), norms_.begin() + static_cast<ptrdiff_t>(k_));
     pairs.products = products_;

@@ -21,9 +21,9 @@ TEST_CASE("vectors come back as they went in, at dims around the pieces") {
   for (const size_t dim : {1, 271, 272, 2500}) {
     Basis basis = Basis::create(dim, 7).value();
     const std::vector<double> rows = random_rows(3, dim, dim);
-    basis.read(2, 3, rows.data());
+    REQUIRE(basis.read(2, 3, rows.data(), Parallel()).ok());
     std::vector<double> back(3 * dim);
-    basis.write(2, 3, back.data());
+    REQUIRE(basis.write(2, 3, back.data(), Parallel()).ok());
     CHECK(back == rows);
   }
 }
@@ -34,8 +34,8 @@ TEST_CASE("inner products, additions and recombinations equal plain loops") {
     const std::vector<double> y = random_rows(3, dim, 2);
     Basis first = Basis::create(dim, 4).value();
     Basis second = Basis::create(dim, 3).value();
-    first.read(0, 4, x.data());
-    second.read(0, 3, y.data());
+    REQUIRE(first.read(0, 4, x.data(), Parallel()).ok());
+    REQUIRE(second.read(0, 3, y.data(), Parallel()).ok());
     double inner[12];
     REQUIRE(first.inner(0, 4, second, 0, 3, inner, Parallel()).ok());
     for (size_t i = 0; i < 4; ++i) {
@@ -50,8 +50,8 @@ TEST_CASE("inner products, additions and recombinations equal plain loops") {
     REQUIRE(first.recombine(0, 4, 2, coefficients, Parallel()).ok());
     std::vector<double> added(3 * dim);
     std::vector<double> combined(2 * dim);
-    second.write(0, 3, added.data());
-    first.write(0, 2, combined.data());
+    REQUIRE(second.write(0, 3, added.data(), Parallel()).ok());
+    REQUIRE(first.write(0, 2, combined.data(), Parallel()).ok());
     for (size_t d = 0; d < dim; ++d) {
       CHECK(added[d] == y[d]);
       for (size_t j = 0; j < 2; ++j) {
