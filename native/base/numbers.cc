@@ -35,6 +35,12 @@ bool ends_at(const std::string& text, const char* end) {
   return !text.empty() && end == text.data() + text.size();
 }
 
+template <typename Integer>
+bool parse_integer(const std::string& text, Integer& out) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), out);
+  return result.ec == std::errc() && ends_at(text, result.ptr);
+}
+
 }  // namespace
 
 std::string print_number(float value) { return print_float(value); }
@@ -52,9 +58,7 @@ bool parse_number(const std::string& text, double& out) {
   return ends_at(text, end);
 }
 
-bool parse_number(const std::string& text, uint32_t& out) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), out);
-  return result.ec == std::errc() && ends_at(text, result.ptr);
-}
+bool parse_number(const std::string& text, uint32_t& out) { return parse_integer(text, out); }
+bool parse_number(const std::string& text, uint64_t& out) { return parse_integer(text, out); }
 
 }  // namespace engram

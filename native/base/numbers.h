@@ -14,5 +14,6 @@ std::string print_number(double value);
 bool parse_number(const std::string& text, float& out);
 bool parse_number(const std::string& text, double& out);
 bool parse_number(const std::string& text, uint32_t& out);
+bool parse_number(const std::string& text, uint64_t& out);
 
 }  // namespace engram

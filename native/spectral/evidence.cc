@@ -11,7 +11,7 @@ namespace {
 constexpr double kCertain = 0.9999;      // gamma at most: beyond it the log odds say no more
 constexpr double kLeastOverlap = 0.5;    // m at least: what is fed back overlaps its archetype
 constexpr double kLeastVariance = 1e-4;  // v at least, of mean(h^2): m is only predicted
-constexpr double kStandardDeviations = 4;
+constexpr double kStandardDeviations = 3;
 
 // C^-1 xi, K x N.
 std::vector<double> duals(MatrixView<const int8_t> archetypes) {

@@ -28,7 +28,7 @@ inline constexpr float kMostEvidence = 50;  // |e| at most: P = 1 - 2e-22
 
 // What fresh data says of one known archetype.
 struct FreshEvidence {
-  bool seen = false;          // mean(h xi^) is beyond 4 standard deviations of its noise
+  bool seen = false;          // mean(h xi^) is beyond 3 standard deviations of its noise
   double strength = 0;        // A / m = r^2 pi N of an archetype with exposure pi; 0 where not seen
   std::vector<double> ratio;  // N log likelihood ratios; empty where not seen
 };

@@ -18,6 +18,10 @@ namespace {
 
 // Below this share of fresh data the round has nothing to learn from.
 constexpr double kLeastPlasticity = 1e-9;
+// Times the cut that is fed back at most: more would only cost the eigenvectors of fresh data precision.
+constexpr double kMostFeedback = 1000;
+// An archetype whose predicted overlap is below this has to be seen again in the next round.
+constexpr double kDoubtful = 0.75;
 
 class Round {
  public:
@@ -87,7 +91,9 @@ class Round {
   Status look() {
     const NoiseEdge edge = noise();
     const ArchetypeOperator memory(state_.view());
-    const Blend blend(dim_, {{input_.data, 1}, {&memory, fed_back_}});
+    const double most = kMostFeedback * edge.cut(input_.quantile) / static_cast<double>(dim_);
+    const double feedback = most > 0 ? std::min(fed_back_, most) : fed_back_;
+    const Blend blend(dim_, {{input_.data, 1}, {&memory, feedback}});
     DetectionOptions options;
     options.quantile = input_.quantile;
     options.expected = state_.count();
@@ -97,8 +103,8 @@ class Round {
     if (!found.ok()) return found.status();
     detection_ = std::move(found).value();
     if (input_.halves[0] != nullptr) {
-      const Blend first(dim_, {{input_.halves[0], 1}, {&memory, fed_back_}});
-      const Blend second(dim_, {{input_.halves[1], 1}, {&memory, fed_back_}});
+      const Blend first(dim_, {{input_.halves[0], 1}, {&memory, feedback}});
+      const Blend second(dim_, {{input_.halves[1], 1}, {&memory, feedback}});
       Status status = keep_replicated(first, second, edge, detection_, parallel_);
       if (!status.ok()) return status;
     }
@@ -138,8 +144,9 @@ class Round {
   }
 
   bool is_stale(size_t k) const {
+    const uint32_t unseen = state_.rounds - state_.last_seen[k];
     const uint32_t most = input_.options.forget_after;
-    return most > 0 && state_.rounds - state_.last_seen[k] >= most;
+    return (most > 0 && unseen >= most) || (unseen > 0 && state_.overlaps[k] < kDoubtful);
   }
 
   bool is_one_of(const std::vector<size_t>& kept, const int8_t* x) const {
@@ -158,22 +165,35 @@ class Round {
     report_.novelty = novelty_share(unknown_strengths(detection_, state_.view(), noise()), known_strength_);
   }
 
+  // Adds the candidates that are not known. Those that are expected to overlap their archetype by less than
+  // what two of them are told apart by are not worth remembering.
   void add_new() {
-    const FloatRows v = detection_.rows(dim_);
-    std::vector<double> coordinates(v.rows);
-    std::vector<float> direction(dim_);
     const size_t known = state_.count();
     for (size_t i = 0; i < candidates_.count(); ++i) {
       const int8_t* const x = candidates_.view().row(i);
       bool is_known = false;
       for (size_t k = 0; k < known; ++k) is_known = is_known || is_same(state_.view().row(k), x);
-      if (is_known || state_.count() >= input_.options.most_archetypes) continue;
-      const std::vector<float> state(x, x + dim_);
-      multiply(v, state.data(), coordinates.data());
-      multiply_transposed(v, coordinates.data(), direction.data());
-      state_.add(first_evidence(direction, score(v, detection_.gamma, x).gamma), {x, dim_});
-      ++report_.added;
+      if (is_known) continue;
+      const std::vector<float> evidence = evidence_of(x);
+      if (expected_overlap(evidence) >= Acceptance().distinct &&
+          state_.count() < input_.options.most_archetypes) {
+        state_.add(evidence, {x, dim_});
+        ++report_.added;
+      } else {
+        --report_.accepted;
+        ++report_.rejected;
+      }
     }
+  }
+
+  std::vector<float> evidence_of(const int8_t* candidate) const {
+    const FloatRows v = detection_.rows(dim_);
+    const std::vector<float> state(candidate, candidate + dim_);
+    std::vector<double> coordinates(v.rows);
+    std::vector<float> direction(dim_);
+    multiply(v, state.data(), coordinates.data());
+    multiply_transposed(v, coordinates.data(), direction.data());
+    return first_evidence(direction, score(v, detection_.gamma, candidate).gamma);
   }
 
   const RoundInput& input_;

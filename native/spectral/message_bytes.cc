@@ -1,6 +1,5 @@
 #include "spectral/message_bytes.h"
 
-#include <charconv>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -39,16 +38,8 @@ void copy_elements(const TensorEntry& tensor, std::vector<T>& out) {
   if (!out.empty()) std::memcpy(out.data(), tensor.data, tensor.bytes);
 }
 
-bool read_count(const storage::Metadata& metadata, uint64_t& out) {
-  const auto entry = metadata.find(kSampleCount);
-  if (entry == metadata.end()) return false;
-  const std::string& text = entry->second;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), out);
-  return result.ec == std::errc() && !text.empty() && result.ptr == text.data() + text.size();
-}
-
 Status read_facts(const storage::Metadata& metadata, HebbianOperator& message) {
-  if (!read_count(metadata, message.sample_count)) {
+  if (!storage::read_number(metadata, kSampleCount, message.sample_count)) {
     return format_error(std::string("the message's metadata has no whole number '") + kSampleCount + "'");
   }
   for (const auto& [name, number] : {std::pair{kTrace, &message.trace},

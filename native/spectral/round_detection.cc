@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kBeyond = 2;    // eigenvalues below the cut that are looked at
 constexpr double kOfCut = 0.01;  // residual of an eigenvector, in units of the cut
 constexpr double kFirstTolerance = 1e-3;
-constexpr double kLeastTolerance = 1e-8;  // relative; what products computed in Float32 allow
+constexpr double kLeastTolerance = 5e-7;  // relative; what products computed in Float32 allow
 constexpr double kNoiseless = 1e-4;       // of the largest eigenvalue
 constexpr double kLeastOverlap = 1e-6;
 

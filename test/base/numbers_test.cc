@@ -61,6 +61,11 @@ TEST_CASE("text is a number only as a whole") {
   CHECK_FALSE(parse_number("4294967296", integer));
   CHECK(parse_number("4294967295", integer));
   CHECK(integer == 4294967295U);
+  uint64_t wide = 0;
+  CHECK_FALSE(parse_number("18446744073709551616", wide));
+  CHECK_FALSE(parse_number("-1", wide));
+  CHECK(parse_number("18446744073709551615", wide));
+  CHECK(wide == 18446744073709551615U);
 }
 
 }  // namespace
