@@ -1,10 +1,10 @@
 /** `engram info`: what a memory file holds. */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Calibration, OpenOptions } from '../index.js';
 import { type CommonOptions, type Context, defineAction, loadLibrary } from './command.js';
 import { formatBytes, formatCount, formatFacts, formatNumber, shorten } from './format.js';
-import { memoryKind } from './memories.js';
+import { type MemoryKind, memoryKind } from './memories.js';
 
 interface InfoOptions extends CommonOptions {
   verify?: boolean;
@@ -30,8 +30,7 @@ export function addInfo(program: Command): void {
 async function showInfo(context: Context, options: InfoOptions, [path = '']: readonly string[]): Promise<void> {
   const verify = options.verify === true;
   const kind = await memoryKind(path);
-  const describe = kind === 'measures' ? describeMeasures : describeDense;
-  const { result, facts } = await describe(path, { verify, signal: context.signal });
+  const { result, facts } = await DESCRIBE[kind](path, { verify, signal: context.signal });
   const { size } = await stat(path);
   context.print({ memory: path, kind, bytes: size, verified: verify, ...result }, () =>
     formatFacts([['file', `${path} (${formatBytes(size)}, mapped)${verify ? ', checksums verified' : ''}`], ...facts]),
@@ -73,6 +72,45 @@ async function describeMeasures(path: string, opening: Opening): Promise<Descrip
     ],
   };
 }
+
+async function describeFederated(path: string, opening: Opening): Promise<Description> {
+  const { FederatedMemory } = await loadLibrary();
+  using memory = await FederatedMemory.open(path, opening);
+  const { count, dim, rounds, metadata, nativeBytes } = memory;
+  const overlaps = [...memory.overlaps];
+  return {
+    result: { count, dim, rounds, overlaps, nativeBytes, metadata },
+    facts: [
+      ['archetypes', `${formatCount(count)} x ${dim}`],
+      ['rounds', formatCount(rounds)],
+      ...(count === 0 ? [] : [['overlaps', `${overlaps.map(formatNumber).join(' ')} (predicted)`] as [string, string]]),
+      ...metadataFacts(metadata),
+    ],
+  };
+}
+
+/** All of it is read and checked, whatever was asked for. */
+async function describeOperator(path: string): Promise<Description> {
+  const { HebbianOperator } = await loadLibrary();
+  const operator = HebbianOperator.fromBytes(await readFile(path));
+  const { client, dim, rank, sampleCount, trace, noiseVariance, quality } = operator;
+  return {
+    result: { client, dim, rank, sampleCount, trace, noiseVariance, quality, eigenvalues: [...operator.eigenvalues] },
+    facts: [
+      ['client', client === '' ? 'without a name' : client],
+      ['examples', `${formatCount(sampleCount)} x ${dim}`],
+      ['rank', formatCount(rank)],
+      ['quality', quality === 0 ? 'not told from noise alone' : formatNumber(quality)],
+    ],
+  };
+}
+
+const DESCRIBE: Readonly<Record<MemoryKind, (path: string, opening: Opening) => Promise<Description>>> = {
+  dense: describeDense,
+  measures: describeMeasures,
+  'federated-memory': describeFederated,
+  'hebbian-operator': describeOperator,
+};
 
 function metadataFacts(metadata: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(metadata).map(([key, value]) => [key, shorten(value, MOST_METADATA)]);

@@ -1,13 +1,15 @@
-/** Opens memories of either kind, with a plain word where a command is for the other one. */
-import type { DenseMemory, MeasureMemory } from '../index.js';
+/** Opens memories of each kind, with a plain word where a command is for another one. */
+import type { DenseMemory, FederatedMemory, MeasureMemory } from '../index.js';
 import { type Context, loadLibrary } from './command.js';
 import { Failure } from './failure.js';
 import { peekHeader } from './readers/safetensors-header.js';
 
-/** What a command for the other kind is told. */
+/** What a command for another kind is told. */
 const OTHER = {
   dense: 'is a memory of vectors; use `engram retrieve` or `engram search`',
   measures: 'is a memory of measures; use `engram measures retrieve` or `engram measures divergence`',
+  'federated-memory': 'is a memory of archetypes; use `engram recall` or `engram consolidate --into`',
+  'hebbian-operator': "is a client's message; use `engram consolidate`",
 } as const;
 
 export type MemoryKind = keyof typeof OTHER;
@@ -18,7 +20,8 @@ function isKind(kind: string | undefined): kind is MemoryKind {
 
 /** Which kind of memory a file holds; files of other programs, which do not say it, can only be dense. */
 export async function memoryKind(path: string): Promise<MemoryKind> {
-  return (await peekHeader(path))?.kind === 'measures' ? 'measures' : 'dense';
+  const kind = (await peekHeader(path))?.kind;
+  return isKind(kind) ? kind : 'dense';
 }
 
 export async function openDense(path: string, { signal }: Context): Promise<DenseMemory> {
@@ -31,7 +34,12 @@ export async function openMeasures(path: string, { signal }: Context): Promise<M
   return explained(path, 'measures', MeasureMemory.open(path, { signal }));
 }
 
-/** Where a file does not open because it is of the other kind, says which commands are for it. */
+export async function openFederated(path: string, { signal }: Context): Promise<FederatedMemory> {
+  const { FederatedMemory } = await loadLibrary();
+  return explained(path, 'federated-memory', FederatedMemory.open(path, { signal }));
+}
+
+/** Where a file does not open because it is of another kind, says which commands are for it. */
 async function explained<T>(path: string, wanted: MemoryKind, opening: Promise<T>): Promise<T> {
   try {
     return await opening;

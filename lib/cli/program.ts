@@ -4,6 +4,7 @@ import { Interrupted } from './command.js';
 import { addDemo } from './demo.js';
 import { addDoctor } from './doctor.js';
 import { EXIT, oneLine, UsageError } from './failure.js';
+import { addFederated } from './federated/federated.js';
 import { addImport } from './import.js';
 import { addInfo } from './info.js';
 import { addMeasures } from './measures/measures.js';
@@ -14,7 +15,7 @@ import { version } from '../package.cjs';
 /** The command line as commander sees it. */
 export function createProgram(): Command {
   const program = new Command('engram')
-    .description('Associative memory: store vectors or weighted point clouds, recall them from partial or noisy cues.')
+    .description('Associative memory: store vectors or weighted point clouds, or learn archetypes from many clients; recall them from partial or noisy cues.')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(try `engram --help`)');
@@ -24,6 +25,8 @@ export function createProgram(): Command {
   addSearch(program);
   program.commandsGroup('Memories of measures:');
   addMeasures(program);
+  program.commandsGroup('Memories of archetypes, from many clients:');
+  addFederated(program);
   program.commandsGroup('General:');
   addInfo(program);
   addDoctor(program);

@@ -1,7 +1,7 @@
 /** The picture of recall: the SVG is parsed, and every mark is where it belongs. */
 import { expect } from 'chai';
 import { drawRecalls, type PictureOptions, type Recall } from '../../lib/cli/measures/picture.js';
-import { element, escaped } from '../../lib/cli/measures/svg.js';
+import { element, escaped } from '../../lib/cli/svg.js';
 import { allOf, parseSvg, type SvgElement } from '../support/svg.js';
 
 const plane: PictureOptions = { dim: 2, downwards: false };

@@ -16,7 +16,7 @@ import {
   solverOptionsOf,
 } from './options.js';
 import { readQueries, storedNames } from './queries.js';
-import { labeller, queryTable } from './tables.js';
+import { labeller, queryTable } from '../query-table.js';
 
 interface DivergenceFlags extends CommonOptions, CloudFlags, SolverFlags {
   output?: string;

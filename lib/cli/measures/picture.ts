@@ -1,6 +1,6 @@
 /** Pictures of recall: the cue, the way it took, what it became, and the stored cloud it came to, for each query. */
 import { shorten } from '../format.js';
-import { document, element, escaped, fixed } from './svg.js';
+import { document, element, escaped, fixed } from '../svg.js';
 
 /** Points and weights of one cloud. */
 interface Cloud {

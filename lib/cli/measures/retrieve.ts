@@ -20,7 +20,7 @@ import {
 import { drawRecalls, type Recall } from './picture.js';
 import { PIXELS, readQueries, storedNames } from './queries.js';
 import { checkOutput, writeRecalled } from './recalled.js';
-import { labeller, queryTable } from './tables.js';
+import { labeller, queryTable } from '../query-table.js';
 
 type StepSize = NonNullable<FlowOptions['stepSize']>;
 

@@ -1,5 +1,5 @@
 /** Answers to queries as a table for people. */
-import { formatCount, formatTable } from '../format.js';
+import { formatCount, formatTable } from './format.js';
 
 /** As many answers as a person reads; files and `--json` have all of them. */
 const MOST_ROWS = 20;
