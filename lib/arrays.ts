@@ -59,7 +59,7 @@ export function checkLength(op: string, argument: string, array: Float32Array, l
   throw badArgument('ERR_ENGRAM_SHAPE', op, argument, array, `${length} elements (${meaning})`);
 }
 
-function isShared(array: Float32Array): boolean {
+function isShared(array: Numbers): boolean {
   return types.isSharedArrayBuffer(array.buffer);
 }
 
@@ -68,8 +68,11 @@ export function isWritableByThreads(array: Float32Array): boolean {
   return isShared(array);
 }
 
+/** Arrays that native threads read. */
+type Numbers = Float32Array | Int8Array;
+
 /** Arrays of one memory, named as the arguments they came in. */
-type Arrays<T> = Record<keyof T, Float32Array | undefined>;
+type Arrays<T> = Record<keyof T, Numbers | undefined>;
 
 /** Arrays for a memory: to be adopted where they lie, or to be copied. */
 export type Owned<T extends Arrays<T>> = T & { adopt: boolean };
@@ -86,7 +89,7 @@ export function takeOwnership<T extends Arrays<T>>(op: string, ownership: Owners
   return { ...arrays, adopt: asked !== 'copy' && unshared === undefined };
 }
 
-function named<T extends Arrays<T>>(arrays: T): [string, Float32Array | undefined][] {
+function named<T extends Arrays<T>>(arrays: T): [string, Numbers | undefined][] {
   return Object.entries(arrays);
 }
 

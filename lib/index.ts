@@ -1,5 +1,5 @@
 /**
- * engram: associative memory at hardware speed, of vectors and of measures.
+ * engram: associative memory at hardware speed, of vectors, of measures, and of archetypes that many clients share.
  * @packageDocumentation
  */
 export type { Ownership } from './arrays.js';
@@ -28,8 +28,14 @@ export {
   type PrivacyLossOptions,
 } from './differential-privacy.js';
 export { configure, type DeviceInfo, devices } from './devices.js';
+export { type Eigenpairs, type EigenpairsOptions, topEigenpairs, topEigenpairsSync } from './eigenpairs.js';
 export { type ArgumentDetail, EngramError, type EngramErrorCode } from './errors.js';
-export type { LinearOperator } from './linear-operator.js';
+export { FederatedMemory } from './federated-memory.js';
+export type { FederatedOptions, RecallOptions } from './federated-options.js';
+export type { ArchetypeRetrieval, RejectedClient, RoundReport } from './federated-results.js';
+export type { Message, MessageSource, ProductSource } from './federated-rounds.js';
+export { type EncodeOptions, HebbianOperator } from './hebbian-operator.js';
+export { type BuiltInOperator, type LinearOperator, type OperatorTerm, SumOperator } from './linear-operator.js';
 export { MeasureMemory } from './measure-memory.js';
 export type {
   Epsilon,
@@ -52,6 +58,7 @@ export {
   type ProductAggregationOptions,
   type ProductQuery,
 } from './product-aggregation.js';
+export { type ClientPrivacy, ProductClient, type ProductClientOptions } from './product-client.js';
 export {
   type Messages,
   SecureSumClient,
@@ -59,6 +66,7 @@ export {
   SecureSumServer,
   type SecureSumServerOptions,
 } from './secure-sum/index.js';
+export { SecondMoment, type SecondMomentOptions } from './second-moment.js';
 export { type Separation, softmax } from './separation.js';
 export type { Similarity } from './similarity.js';
 export { sinkhornDivergence, sinkhornDivergenceSync } from './sinkhorn-divergence.js';

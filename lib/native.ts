@@ -1,4 +1,5 @@
 /** What the addon exports, see native/node. Arguments have been checked by lib/ before they come here. */
+import type { EngramErrorCode } from './errors.js';
 
 /** Ends an asynchronous call: an error, or undefined and the results. */
 export type NativeSettle = (error: Error | undefined, ...results: never[]) => void;
@@ -170,9 +171,122 @@ export type NativeDetectability = [
   clientWeights: Float64Array,
 ];
 
+/** An operator: its isotropic level, and terms scale * X^T diag(rowWeights) X. Packed signs are a Uint8Array. */
+export type NativeOperator = [isotropic: number, ...terms: NativeTerm[]];
+export type NativeTerm = [
+  rows: Float32Array | Int8Array | Uint8Array,
+  scale: number,
+  rowWeights: Float64Array | undefined,
+];
+/** block: 0 for the default. */
+export type NativeEigen = [
+  k: number,
+  block: number,
+  tolerance: number,
+  maxProducts: number,
+  start: Float32Array | undefined,
+];
+export type NativeEigenpairs = [
+  eigenvalues: Float64Array,
+  vectors: Float32Array,
+  residuals: Float64Array,
+  products: number,
+  converged: boolean,
+];
+/** Poses a question of a call; `answer` is to be called for it, sooner or later. */
+export type NativeQuestion = (...question: never[]) => void;
+
+/** rank: 0 for the default. */
+export type NativeEncode = [
+  examples: Float32Array | Int8Array,
+  dim: number,
+  rank: number,
+  allowLeak: boolean,
+  falseAlarm: number,
+  client: string,
+];
+export type NativeMessage = [
+  dim: number,
+  sampleCount: number,
+  trace: number,
+  noiseVariance: number,
+  quality: number,
+  client: string,
+  eigenvalues: Float64Array,
+  factor: Float32Array,
+];
+
+/** weightRule: 0 equal, 1 size, 2 maximin, unless weights are given; the others in the order of their options. */
+export type NativeFederated = [
+  dim: number,
+  weightRule: number,
+  weights: Float64Array | undefined,
+  falseAlarm: number,
+  unmixing: number,
+  controller: number,
+  plasticity: number,
+  smoothing: number,
+  replicate: boolean,
+  forgetAfter: number,
+  maxArchetypes: number,
+  seed: number,
+  memoryBudget: number,
+  sketchRank: number,
+  sketch: number,
+];
+export type NativeRound = [
+  round: number,
+  eigenvalues: Float64Array,
+  edge: number,
+  cut: number,
+  detected: number,
+  overlaps: Float64Array,
+  discardedTrace: number,
+  novelty: number,
+  clientWeights: Float64Array,
+  plasticity: Float64Array,
+  accepted: number,
+  rejected: number,
+  added: number,
+  forgotten: number,
+  rejectedClients: [position: number, client: string, code: EngramErrorCode, reason: string][],
+];
+/** coupling: 0 Hebbian, 1 pseudo-inverse; beta: Infinity for signs. */
+export type NativeRecall = [cues: Float32Array, coupling: number, beta: number, steps: number, seed: number];
+export type NativeRecalled = [
+  state: Int8Array,
+  index: Int32Array,
+  overlap: Float64Array,
+  converged: Uint8Array,
+  steps: Uint32Array,
+];
+
+export interface NativeFederatedMemory extends NativeMemory<[]> {
+  counts(): [dim: number, count: number, rounds: number];
+  archetypes(): [signs: Int8Array, overlaps: Float64Array];
+
+  /** Asks for one message after another: a message, its bytes, or null after the last one. */
+  round(question: NativeQuestion, ...call: NativeCall): number;
+  roundSync(messages: (NativeMessage | Uint8Array)[], maxThreads: number): NativeRound;
+  /** Asks for products, as topEigenpairsOf. */
+  roundOfProducts(
+    question: NativeQuestion,
+    clients: string[],
+    sampleCounts: Float64Array,
+    noiseVariances: Float64Array,
+    qualities: Float64Array,
+    weights: Float64Array,
+    symmetricNoise: number,
+    ...call: NativeCall
+  ): number;
+  retrieve(...args: [...NativeRecall, ...NativeCall]): number;
+  retrieveSync(...args: [...NativeRecall, maxThreads: number]): NativeRecalled;
+}
+
 export interface NativeBinding {
   DenseMemory: new (dim?: number, valueDim?: number) => NativeDenseMemory;
   MeasureMemory: new (...args: NativeMeasures | []) => NativeMeasureMemory;
+  FederatedMemory: new (...args: NativeFederated | []) => NativeFederatedMemory;
   cancel(id: number): void;
   devices(): NativeDevice[];
   resolveDevice(name: string): string;
@@ -180,6 +294,28 @@ export interface NativeBinding {
   threads(): number;
   alignmentOffset(bytes: Uint8Array): number;
   preferHugePages(bytes: Uint8Array): void;
+
+  /** Answers the question of a call; undefined: there is no answer, the call is to fail. */
+  answer(id: number, answer: unknown): void;
+  apply(dim: number, operator: NativeOperator, block: Float32Array, columns: number, ...call: NativeCall): number;
+  applySync(
+    dim: number,
+    operator: NativeOperator,
+    block: Float32Array,
+    columns: number,
+    maxThreads: number,
+  ): Float32Array;
+  topEigenpairs(dim: number, operator: NativeOperator, ...args: [...NativeEigen, ...NativeCall]): number;
+  topEigenpairsSync(
+    dim: number,
+    operator: NativeOperator,
+    ...args: [...NativeEigen, maxThreads: number]
+  ): NativeEigenpairs;
+  topEigenpairsOf(dim: number, question: NativeQuestion, ...args: [...NativeEigen, ...NativeCall]): number;
+  encode(...args: [...NativeEncode, ...NativeCall]): number;
+  encodeSync(...args: [...NativeEncode, maxThreads: number]): NativeMessage;
+  messageFromBytes(bytes: Uint8Array): NativeMessage;
+  messageToBytes(message: NativeMessage): Uint8Array;
 
   /** weightRule: 0 equal, 1 size, 2 maximin; unless weights are given. */
   detectability(

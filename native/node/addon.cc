@@ -12,6 +12,9 @@
 #include "node/detectability.h"
 #include "node/devices.h"
 #include "node/environment.h"
+#include "node/federated_memory.h"
+#include "node/hebbian_operators.h"
+#include "node/linear_operators.h"
 #include "node/machine_limits.h"
 #include "node/measure_memory.h"
 #include "node/values.h"
@@ -25,6 +28,15 @@ napi_value cancel(napi_env env, napi_callback_info info) {
   const auto id = arguments.integer<uint64_t>(0);
   if (!arguments.ok()) return nullptr;
   arguments.environment().cancel(id);
+  return undefined(env);
+}
+
+// answer(id, answer): what an asynchronous call has asked; nothing when it has ended.
+napi_value answer(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const auto id = arguments.integer<uint64_t>(0);
+  if (!arguments.ok()) return nullptr;
+  arguments.environment().answer(id, arguments[1]);
   return undefined(env);
 }
 
@@ -48,11 +60,13 @@ napi_value prefer_huge_pages(napi_env env, napi_callback_info info) {
 void define_functions(Environment& environment, napi_value exports) {
   std::vector<napi_property_descriptor> functions = device_functions();
   functions.push_back(method("cancel", &cancel));
+  functions.push_back(method("answer", &answer));
   functions.push_back(method("alignmentOffset", &alignment_offset));
   functions.push_back(method("preferHugePages", &prefer_huge_pages));
-  for (const napi_property_descriptor& function : machine_limit_functions()) functions.push_back(function);
-  for (const napi_property_descriptor& function : array_file_functions()) functions.push_back(function);
-  for (const napi_property_descriptor& function : detectability_functions()) functions.push_back(function);
+  for (const auto& list : {machine_limit_functions(), array_file_functions(), detectability_functions(),
+                           linear_operator_functions(), hebbian_operator_functions()}) {
+    functions.insert(functions.end(), list.begin(), list.end());
+  }
   for (napi_property_descriptor& function : functions) function.data = &environment;
   napi_define_properties(environment.env(), exports, functions.size(), functions.data());
 }
@@ -66,5 +80,6 @@ NAPI_MODULE_INIT() {
   engram::node::define_functions(*environment, exports);
   engram::node::define_dense_memory(*environment, exports);
   engram::node::define_measure_memory(*environment, exports);
+  engram::node::define_federated_memory(*environment, exports);
   return exports;
 }

@@ -44,6 +44,15 @@ PendingCall& Environment::begin(std::unique_ptr<PendingCall> call, napi_value se
   return begun;
 }
 
+void Environment::let_ask(PendingCall& call, napi_value question) {
+  napi_create_reference(env_, question, 1, &call.question);
+}
+
+void Environment::answer(uint64_t id, napi_value answer) {
+  const auto found = pending_.find(id);
+  if (found != pending_.end()) found->second->answer(env_, answer);
+}
+
 void Environment::discard(PendingCall& call) {
   mailbox_->expect_no_more();
   forget(call);
@@ -72,10 +81,18 @@ void Environment::on_cleanup(void* self) {
 void Environment::empty_mailbox() {
   const Mail mail = mailbox_->take();
   for (const Mail::Entry& entry : mail.entries) {
+    if (entry.news.asked && !entry.news.finished) ask(*entry.call);
     if (entry.news.progressed) report(*entry.call, entry.news);
     if (entry.news.finished) settle(*entry.call, entry.news.status);
   }
   for (napi_ref reference : mail.unreferenced) napi_delete_reference(env_, reference);
+}
+
+void Environment::ask(PendingCall& call) {
+  std::vector<napi_value> arguments;
+  call.pose(env_, arguments);
+  if (arguments.empty()) return;  // it could not be posed, and has been answered
+  call_back(call.question, arguments.size(), arguments.data());
 }
 
 void Environment::report(PendingCall& call, const News& news) {
@@ -111,6 +128,7 @@ void Environment::call_back(napi_ref callback, size_t count, const napi_value* a
 void Environment::forget(PendingCall& call) {
   napi_delete_reference(env_, call.settle);
   if (call.progress != nullptr) napi_delete_reference(env_, call.progress);
+  if (call.question != nullptr) napi_delete_reference(env_, call.question);
   pending_.erase(call.id);
   if (pending_.empty()) napi_unref_threadsafe_function(env_, wake_);
 }

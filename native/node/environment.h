@@ -31,6 +31,10 @@ class Environment {
   // Takes the call in, before it is submitted to the core; from then on the process stays alive until it
   // is settled. `settle` and `progress` (may be undefined) are its JavaScript callbacks.
   PendingCall& begin(std::unique_ptr<PendingCall> call, napi_value settle, napi_value progress);
+  // Lets a call that was taken in ask questions by this JavaScript callback.
+  void let_ask(PendingCall& call, napi_value question);
+  // JavaScript answers the question of a call; nothing where it has ended.
+  void answer(uint64_t id, napi_value answer);
   // The core refused the call: it will never end.
   void discard(PendingCall& call);
   // Cancels a call by its id; one that has been settled is left alone.
@@ -42,6 +46,7 @@ class Environment {
   static void on_woken(napi_env env, napi_value callback, void* context, void* data);
   static void on_cleanup(void* self);
   void empty_mailbox();
+  void ask(PendingCall& call);
   void report(PendingCall& call, const News& news);
   void settle(PendingCall& call, const Status& status);
   void call_back(napi_ref callback, size_t count, const napi_value* arguments);

@@ -43,6 +43,12 @@ void Mailbox::post_progress(PendingCall& call, uint64_t done, uint64_t total) {
   wake();
 }
 
+void Mailbox::post_question(PendingCall& call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  news_of(call).asked = true;
+  wake();
+}
+
 void Mailbox::post_end(PendingCall& call, const Status& status) {
   // Once unlocked, the environment may end and drop its share of this mailbox.
   const std::shared_ptr<Mailbox> self = shared_from_this();

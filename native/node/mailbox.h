@@ -21,6 +21,7 @@ class PendingCall;
 
 // What happened to one call since the mailbox was last emptied.
 struct News {
+  bool asked = false;  // it has a question, see inquiry.h
   bool progressed = false;
   uint64_t done = 0;
   uint64_t total = 0;
@@ -53,6 +54,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // ---- any thread ----
 
   void post_progress(PendingCall& call, uint64_t done, uint64_t total);
+  void post_question(PendingCall& call);
   // The call's last news: the poster must not touch the call afterwards.
   void post_end(PendingCall& call, const Status& status);
   // Hands a reference back to be deleted on the JavaScript thread. After closing nothing is done: the

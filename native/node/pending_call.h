@@ -25,6 +25,12 @@ class PendingCall {
   // on the JavaScript thread.
   virtual Status add_results(napi_env /*env*/, std::vector<napi_value>& /*arguments*/) { return {}; }
 
+  // Calls that ask JavaScript things on the way (inquiry.h). Appends the arguments of the callback
+  // `question`.
+  virtual void pose(napi_env /*env*/, std::vector<napi_value>& /*arguments*/) {}
+  // JavaScript's answer; undefined where it has none, which ends the call.
+  virtual void answer(napi_env /*env*/, napi_value /*answer*/) {}
+
   // For the core: pass these on as its callbacks. Valid until the end was posted.
   std::function<void(const Status&)> on_end() {
     return [this](const Status& status) { mailbox->post_end(*this, status); };
@@ -40,6 +46,7 @@ class PendingCall {
   // as long as this reference lives, so do they.
   napi_ref settle = nullptr;
   napi_ref progress = nullptr;  // (done, total) => void; null when nobody asked
+  napi_ref question = nullptr;  // (...question) => void; null when the call asks nothing
   std::shared_ptr<runtime::Ticket> ticket;
   // Where this call's news lie in the mailbox; guarded by the mailbox.
   size_t mail_entry = kNoEntry;

@@ -55,6 +55,14 @@ napi_value uint8_array(napi_env env, std::span<const std::byte> elements) {
   return typed_array(env, "Uint8Array", elements.data(), elements.size(), 1);
 }
 
+napi_value int8_array(napi_env env, std::span<const int8_t> elements) {
+  return typed_array(env, "Int8Array", elements.data(), elements.size(), sizeof(int8_t));
+}
+
+napi_value int32_array(napi_env env, std::span<const int32_t> elements) {
+  return typed_array(env, "Int32Array", elements.data(), elements.size(), sizeof(int32_t));
+}
+
 napi_value uint32_array(napi_env env, std::span<const uint32_t> elements) {
   return typed_array(env, "Uint32Array", elements.data(), elements.size(), sizeof(uint32_t));
 }

@@ -18,6 +18,8 @@ napi_value text(napi_env env, const std::string& value);
 // Typed arrays with a copy of the elements (external buffers are not allowed everywhere). nullptr when
 // JavaScript has no memory for them; no exception is left pending.
 napi_value uint8_array(napi_env env, std::span<const std::byte> elements);
+napi_value int8_array(napi_env env, std::span<const int8_t> elements);
+napi_value int32_array(napi_env env, std::span<const int32_t> elements);
 napi_value uint32_array(napi_env env, std::span<const uint32_t> elements);
 napi_value float32_array(napi_env env, std::span<const float> elements);
 napi_value float64_array(napi_env env, std::span<const double> elements);
