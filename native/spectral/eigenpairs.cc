@@ -274,6 +274,10 @@ class Krylov {
 
   bool converged() const {
     if (known_ < k_) return false;
+    if (options_.enough) {
+      return options_.enough({values_.begin(), values_.begin() + index(k_)},
+                             {norms_.begin(), norms_.begin() + index(k_)});
+    }
     return std::all_of(norms_.begin(), norms_.begin() + static_cast<ptrdiff_t>(k_),
                        [this](double norm) { return norm <= options_.tolerance; });
   }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/status.h"
@@ -22,6 +23,9 @@ struct EigenOptions {
   double tolerance = 1e-6;       // residual |A v - lambda v| / max |lambda|, > 0
   uint32_t most_products = 200;  // products with a block
   std::vector<double> start;     // rows of dim numbers near the wanted vectors; may be empty
+  // Where set, asked after every product whether the k values and relative residuals (as in Eigenpairs) are
+  // good enough, in place of `tolerance`, which then only says which vectors are not worth improving.
+  std::function<bool(const std::vector<double>& values, const std::vector<double>& residuals)> enough;
 };
 
 struct Eigenpairs {

@@ -23,6 +23,10 @@ constexpr double kMostFeedback = 1000;
 // An archetype whose predicted overlap is below this has to be seen again in the next round.
 constexpr double kDoubtful = 0.75;
 
+// Of sign projection.
+constexpr size_t kStartsPerDirection = 16;
+constexpr size_t kFewestStarts = 64;
+
 class Round {
  public:
   Round(const RoundInput& input, FederatedState& state, RoundReport& report,
@@ -120,6 +124,9 @@ class Round {
     UnmixingOptions options;
     options.method = input_.options.unmixing;
     options.seed = input_.options.seed;
+    // A direction that is noise keeps the search for its archetype going to the end.
+    const size_t starts = kStartsPerDirection * detection_.count();
+    options.starts = static_cast<uint32_t>(std::clamp<size_t>(starts, kFewestStarts, options.starts));
     const KeepGoing keep_going = parallel_.keep_going ? parallel_.keep_going : [] { return true; };
     Result<Unmixing> unmixed = unmix(detection_.rows(dim_), detection_.gamma, options, keep_going);
     if (!unmixed.ok()) return unmixed.status();

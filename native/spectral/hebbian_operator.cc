@@ -171,7 +171,7 @@ Result<HebbianOperator> encode(const engine::Rows& examples, const EncodeOptions
   if (!trace.ok()) return trace.status();
   const FactorOperator second_moment(examples, 1 / static_cast<double>(examples.count));
   const Result<Eigenpairs> pairs =
-      top_eigenpairs_of_factor(second_moment, {.k = rank.value(), .start = {}}, parallel);
+      top_eigenpairs_of_factor(second_moment, {.k = rank.value(), .start = {}, .enough = {}}, parallel);
   if (!pairs.ok()) return pairs.status();
   if (!pairs.value().converged) {
     return Status(StatusCode::kNotConverged, "the eigenvalues of the examples were not found in " +

@@ -33,9 +33,11 @@ struct Detection {
   FloatRows rows(size_t dim) const { return {v.data(), count(), dim}; }
 };
 
-// Eigenvectors are found to a hundredth of the cut, well below what sampling noise does to them. More than
-// `most` beyond the cut: the largest are taken. A spectrum without noise is cut at 1e-4 of its largest
-// eigenvalue, above the rounding of Float32 products. kNotConverged, kNonFinite, kOutOfMemory, kAborted.
+// Eigenvectors beyond the cut are found to a residual of a tenth of their distance from the edge, by which
+// they lose one percent of their squared overlap; the eigenvalues below it are lower bounds within a tenth of
+// the cut. More than `most` beyond the cut: the largest are taken. A spectrum without noise is cut at 1e-4 of
+// its largest eigenvalue, above the rounding of Float32 products. kNotConverged, kNonFinite, kOutOfMemory,
+// kAborted.
 Result<Detection> detect(const LinearOperator& blend, const NoiseEdge& noise, const DetectionOptions& options,
                          const runtime::Parallel& parallel);
 
