@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { checkedSummary, type ClientSummary } from './client-summary.js';
 import { badArgument, describe, EngramError, type EngramErrorCode } from './errors.js';
-import type { LinearOperator } from './linear-operator.js';
+import { checkProduct, type LinearOperator } from './linear-operator.js';
 import { boolean, choice, integer, number, optionsObject } from './options.js';
 import { type Block, readProduct, ROUND_LENGTH, writeOpen, writeProduct, writeSum } from './product-messages.js';
-import { checkedBlock, productBound } from './product-responder.js';
+import { productBound } from './product-responder.js';
 import { MOST_SUM_CLIENTS, SecureSumServer } from './secure-sum/index.js';
 
 /** One message for one client. */
@@ -157,7 +157,7 @@ export class ProductAggregation implements LinearOperator {
   async apply(block: Float32Array, columns: number): Promise<Float32Array> {
     const op = 'ProductAggregation.apply';
     integer(op, 'columns', columns, 1, 2 ** 31 - 1);
-    checkedBlock(op, block, this.dim, columns);
+    checkProduct(op, 'block', block, this.dim, columns);
     const recovered = this.#recovered;
     this.#recovered = undefined;
     if (recovered?.block.length === block.length && recovered.block.every((entry, at) => entry === block[at])) {

@@ -1,5 +1,4 @@
 /** A client's side of aggregated products, for any operator: it answers messages, and sees that its rules are kept. */
-import { checkedFloats } from './arrays.js';
 import type { ClientSummary } from './client-summary.js';
 import { badArgument, EngramError } from './errors.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -104,11 +103,4 @@ export class ProductResponder {
     this.#round = { id, weight, noise };
     return this.#round;
   }
-}
-
-/** A block of columns of dim numbers. */
-export function checkedBlock(op: string, block: unknown, dim: number, columns: number): Float32Array {
-  const floats = checkedFloats(op, 'block', block);
-  if (floats.length === dim * columns) return floats;
-  throw badArgument('ERR_ENGRAM_SHAPE', op, 'block', block, `${dim} x ${columns} numbers`);
 }
