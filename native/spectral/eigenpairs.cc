@@ -22,6 +22,8 @@ constexpr size_t kMostBlock = 64;     // default
 constexpr double kDependent = 1e-10;  // share of a unit vector that is left of one that depends on others
 constexpr size_t kGramPerBlock = 32;  // a Gram matrix pays up to this many rows for each vector of the block
 constexpr size_t kMostGram = 4096;    // rows of a Gram matrix that is kept
+constexpr size_t kRoom = 160;         // vectors that a basis of narrow blocks grows by ...
+constexpr size_t kRoomBytes = size_t{128} << 20;  // ... while they take no more than this
 
 Status not_finite() {
   return {StatusCode::kNonFinite, "a product with the operator is not finite; every element must be"};
@@ -106,7 +108,14 @@ class Krylov {
         k_(options.k),
         block_(std::min(n_, options.block > 0 ? options.block : std::min(k_ + 8, std::max(k_, kMostBlock)))),
         leading_(std::max(k_, block_)),
-        capacity_(std::min(n_, leading_ + std::min<size_t>(3, options.most_products - 1) * block_)) {}
+        capacity_(std::min(n_, leading_ + std::min(room(n_, block_), (options.most_products - 1) * block_))) {
+  }
+
+  // How many vectors a basis grows by before it is compressed: the more, the fewer products are needed. Three
+  // blocks at least; narrow blocks make do with vectors that are not too long.
+  static size_t room(size_t dim, size_t block) {
+    return std::max(3 * block, std::min(kRoom, kRoomBytes / (dim * sizeof(double))));
+  }
 
   Result<Eigenpairs> solve() {
     for (Basis* basis : {&v_, &av_, &residual_}) {
