@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { allocateBytes, checkedFloats, rowCount } from './arrays.js';
+import { checkedFloats, rowCount } from './arrays.js';
 import { binding } from './binding.js';
 import { asynchronous, type Call, type CallOptions, maxThreads, synchronous, type SyncOptions } from './call.js';
 import { badArgument } from './errors.js';
@@ -95,15 +95,7 @@ export class FederatedMemory {
   /** The archetypes in bits, for replies to clients: K x ceil(dim / 8) bytes, least significant bit first, 1 is +1. */
   packedArchetypes(): Uint8Array {
     const op = 'FederatedMemory.packedArchetypes';
-    const { dim } = this;
-    const [signs, overlaps] = this.#archetypes(op);
-    const width = Math.ceil(dim / 8);
-    const packed = allocateBytes(op, overlaps.length * width);
-    signs.forEach((sign, at) => {
-      const [row, column] = [Math.floor(at / dim), at % dim];
-      if (sign > 0) packed[row * width + (column >> 3)]! |= 1 << (column & 7);
-    });
-    return packed;
+    return synchronous(op, () => this.#native(op).packedArchetypes());
   }
 
   /** Bytes that the memory allocated itself. 0 once disposed. */

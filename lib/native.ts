@@ -264,6 +264,7 @@ export type NativeRecalled = [
 export interface NativeFederatedMemory extends NativeMemory<[]> {
   counts(): [dim: number, count: number, rounds: number];
   archetypes(): [signs: Int8Array, overlaps: Float64Array];
+  packedArchetypes(): Uint8Array;
 
   /** Asks for one message after another: a message, its bytes, or null after the last one. */
   round(question: NativeQuestion, ...call: NativeCall): number;

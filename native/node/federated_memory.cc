@@ -6,6 +6,7 @@
 
 #include "node/errors.h"
 #include "node/values.h"
+#include "spectral/blend.h"
 
 namespace engram::node {
 namespace {
@@ -69,11 +70,22 @@ napi_value archetypes(napi_env env, napi_callback_info info) {
                                           " archetypes of " + std::to_string(state->dim) + " signs"});
 }
 
+// packedArchetypes(): a Uint8Array of one bit for each sign, rows at whole bytes.
+napi_value packed_archetypes(napi_env env, napi_callback_info info) {
+  const FederatedCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const std::vector<uint8_t> packed = spectral::pack_signs(call.memory().state()->view());
+  napi_value bytes = uint8_array(env, std::as_bytes(std::span(packed)));
+  if (bytes != nullptr) return bytes;
+  return throw_status(env, {StatusCode::kOutOfMemory, "there is no memory for the archetypes in bits"});
+}
+
 }  // namespace
 
 void define_federated_memory(Environment& environment, napi_value exports) {
   define_memory<FederatedMemory>(environment, exports, "FederatedMemory", &construct,
-                                 {{method("counts", &counts), method("archetypes", &archetypes)},
+                                 {{method("counts", &counts), method("archetypes", &archetypes),
+                                   method("packedArchetypes", &packed_archetypes)},
                                   federated_round_methods(),
                                   federated_recall_methods(),
                                   federated_file_methods()});
