@@ -28,16 +28,32 @@ std::vector<double> duals(MatrixView<const int8_t> archetypes) {
   return rows;
 }
 
-FreshEvidence judge(std::vector<double> field, const int8_t* archetype, double predicted) {
-  const auto dim = static_cast<double>(field.size());
-  double along = 0;
-  double squares = 0;
-  for (size_t n = 0; n < field.size(); ++n) {
-    along += field[n] * archetype[n] / dim;
-    squares += field[n] * field[n] / dim;
+double mean_product(const double* x, const double* y, size_t dim) {
+  double sum = 0;
+  for (size_t n = 0; n < dim; ++n) sum += x[n] * y[n];
+  return sum / static_cast<double>(dim);
+}
+
+// Takes out of archetype k's field what lies along the others.
+void remove_others(MatrixView<const int8_t> archetypes, const std::vector<double>& probes, size_t k,
+                   std::vector<double>& field) {
+  const size_t dim = archetypes.cols;
+  std::vector<double> shares;
+  for (size_t j = 0; j < archetypes.rows; ++j) {
+    shares.push_back(mean_product(&probes[j * dim], field.data(), dim));
   }
+  for (size_t j = 0; j < archetypes.rows; ++j) {
+    if (j == k) continue;
+    for (size_t n = 0; n < dim; ++n) field[n] -= shares[j] * archetypes.at(j, n);
+  }
+}
+
+FreshEvidence judge(std::vector<double> field, const double* probe, double predicted) {
+  const size_t dim = field.size();
+  const double along = mean_product(field.data(), probe, dim);
+  const double squares = mean_product(field.data(), field.data(), dim);
   // A quadratic form of noise of variance v in each entry strays by sqrt(2 v / N).
-  const double spread = std::sqrt(2 * std::max(squares - along * along, 0.0) / dim);
+  const double spread = std::sqrt(2 * std::max(squares - along * along, 0.0) / static_cast<double>(dim));
   FreshEvidence fresh;
   fresh.seen = along > 0 && along > kStandardDeviations * spread;
   if (!fresh.seen) return fresh;
@@ -74,7 +90,8 @@ Result<std::vector<FreshEvidence>> fresh_evidence(MatrixView<const int8_t> arche
     if (!std::all_of(field.begin(), field.end(), [](double h) { return std::isfinite(h); })) {
       return Status(StatusCode::kNonFinite, "a product with the clients' operators is not finite");
     }
-    all.push_back(judge(std::move(field), archetypes.row(k), overlaps[k]));
+    remove_others(archetypes, probes, k, field);
+    all.push_back(judge(std::move(field), &probes[k * dim], overlaps[k]));
   }
   return all;
 }

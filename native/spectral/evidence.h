@@ -7,10 +7,11 @@
 // Of a known one, fresh data D says more. With xi~ = C^-1 xi^ (C = xi^ xi^^T / N), which no other known
 // archetype overlaps, and s the variance of the noise, whose diagonal would only repeat what is known
 // already,
-//   h = (D - s) xi~ = A xi + noise of variance v,  A = mean(h xi^) / m,
-// where m is the predicted overlap of xi^ with xi: 2 A h / v is the log likelihood ratio. What was known is
-// discounted by the plasticity w, e <- (1 - w) e + 2 A h / v: exponential forgetting, or a power prior
-// (Ibrahim & Chen 2000). Where D does not show the archetype, nothing changes.
+//   h = (D - s) xi~ = A xi + noise of variance v,  A = mean(h xi~) / m,
+// where m is the predicted overlap of xi^ with xi: 2 A h / v is the log likelihood ratio. (The noise of
+// examples of other archetypes lies along those; that part of h is taken out.) What was known is discounted
+// by the plasticity w, e <- (1 - w) e + 2 A h / v: exponential forgetting, or a power prior (Ibrahim & Chen
+// 2000). Where D does not show the archetype, nothing changes.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ inline constexpr float kMostEvidence = 50;  // |e| at most: P = 1 - 2e-22
 
 // What fresh data says of one known archetype.
 struct FreshEvidence {
-  bool seen = false;          // mean(h xi^) is beyond 3 standard deviations of its noise
+  bool seen = false;          // mean(h xi~) is beyond 3 standard deviations of its noise
   double strength = 0;        // A / m = r^2 pi N of an archetype with exposure pi; 0 where not seen
   std::vector<double> ratio;  // N log likelihood ratios; empty where not seen
 };

@@ -78,7 +78,13 @@ Status keep_replicated(const LinearOperator& first, const LinearOperator& second
   Result<MatrixXd> other = leading_vectors(second, detection, parallel);
   if (!other.ok()) return other.status();
   const MatrixXd shared = shared_directions(one.value(), other.value());
-  if (shared.cols() < one.value().cols()) turn_to(shared, noise, detection);
+  if (shared.cols() == 0) {
+    detection.values.clear();
+    detection.gamma.clear();
+    detection.v.clear();
+  } else if (shared.cols() < one.value().cols()) {
+    turn_to(shared, noise, detection);
+  }
   return {};
 }
 
