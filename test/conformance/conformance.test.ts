@@ -1,6 +1,6 @@
 /**
- * Every operation x similarity x shape x alignment, and every operation of measures x solver x shape, against the
- * Float64 reference, on every instruction set this machine has (one process each, forced through ENGRAM_ISA) and on
+ * Every operation x similarity x shape x alignment, every operation of measures x solver x shape, and every operation of
+ * operators x shape x element type, against the Float64 reference, on every instruction set this machine has (one process each, forced through ENGRAM_ISA) and on
  * every device. What this machine lacks is reported as skipped.
  */
 import { expect } from 'chai';
@@ -9,6 +9,7 @@ import { reportOf } from '../support/child.js';
 import { conformanceCases } from './cases.js';
 import { measureCases } from './measure-cases.js';
 import type { Report } from './run-cases.js';
+import { spectralCases } from './spectral-cases.js';
 
 const INSTRUCTION_SETS = ['scalar', 'sse4', 'avx2', 'avx512', 'neon'];
 const RUN_CASES = new URL('./run-cases.ts', import.meta.url);
@@ -20,6 +21,8 @@ const groups = [
   ...new Set(conformanceCases.map((c) => `${c.operation} ${c.similarity}`)),
   ...new Set(measureCases.map((c) => `${c.operation} measures`)),
 ];
+/** Of operators, which are computed on the CPU alone. */
+const cpuGroups = [...new Set(spectralCases.map((c) => `${c.operation} spectral`))];
 
 function suite(title: string, device: string, env: NodeJS.ProcessEnv, instructionSet?: string): void {
   describe(title, function () {
@@ -31,7 +34,7 @@ function suite(title: string, device: string, env: NodeJS.ProcessEnv, instructio
       if (report.instructionSet !== instructionSet) this.skip();
     });
 
-    for (const group of groups) {
+    for (const group of device === 'cpu' ? [...groups, ...cpuGroups] : groups) {
       it(group, () => {
         const outcomes = report.outcomes.filter(({ name }) => name.startsWith(`${group} `));
         const failed = outcomes.filter(({ findings }) => findings.length > 0);

@@ -7,6 +7,8 @@ import { conformanceCases } from './cases.js';
 import { check, type Findings } from './check.js';
 import { measureCases } from './measure-cases.js';
 import { checkMeasures } from './measure-check.js';
+import { spectralCases } from './spectral-cases.js';
+import { checkSpectral } from './spectral-check.js';
 
 /** One case's outcome. */
 export interface Outcome {
@@ -30,6 +32,8 @@ async function runAll(device: string): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const c of conformanceCases) outcomes.push(await outcomeOf(c.name, check(c, device)));
   for (const c of measureCases) outcomes.push(await outcomeOf(c.name, checkMeasures(c, device)));
+  if (device !== 'cpu') return outcomes; // operators are not computed elsewhere yet
+  for (const c of spectralCases) outcomes.push(await outcomeOf(c.name, checkSpectral(c)));
   return outcomes;
 }
 
