@@ -1,10 +1,10 @@
 import { checkedFloats, rowCount } from './arrays.js';
 import { binding } from './binding.js';
 import { asynchronous, type Call, type CallOptions, maxThreads, synchronous, type SyncOptions } from './call.js';
-import { EngramError } from './errors.js';
 import { BuiltInOperator, checkedOperator, checkProduct, type LinearOperator, notBuiltIn } from './linear-operator.js';
 import type { NativeEigen, NativeEigenpairs, NativeSettle } from './native.js';
 import { integer, MOST_UINT32, number, optionsObject } from './options.js';
+import { Questions } from './questions.js';
 
 export interface EigenpairsOptions extends CallOptions {
   /** How many, 1 to the operator's `dim`. */
@@ -52,7 +52,7 @@ export function topEigenpairs(operator: LinearOperator, options: EigenpairsOptio
       call.started(binding.topEigenpairs(dim, described, ...request, threads, interactive, settle, progress));
       return;
     }
-    const asking = new ProductQuestions(op, operator, settle);
+    const asking = productQuestions(op, operator, settle);
     asking.id = binding.topEigenpairsOf(dim, asking.ask, ...request, threads, interactive, asking.settle, progress);
     call.started(asking.id);
   });
@@ -87,39 +87,14 @@ function resultOf([eigenvalues, vectors, residuals, products, converged]: Native
 }
 
 /** Answers a native algorithm that asks for products of an operator written in JavaScript. */
-export class ProductQuestions {
-  /** Of the call that asks; known once it was taken in, which is before its first question. */
-  id = 0;
-  #failed: { readonly error: unknown } | undefined;
-
-  constructor(
-    readonly op: string,
-    readonly operator: LinearOperator,
-    readonly end: NativeSettle,
-  ) {}
-
-  readonly ask = (block: Float32Array, columns: number): void => {
-    this.#multiply(block, columns).then(
-      (product) => binding.answer(this.id, product),
-      (error: unknown) => {
-        this.#failed = { error };
-        binding.answer(this.id, undefined);
-      },
-    );
+export function productQuestions(
+  op: string,
+  operator: LinearOperator,
+  end: NativeSettle,
+): Questions<[block: Float32Array, columns: number]> {
+  const multiply = async (block: Float32Array, columns: number): Promise<Float32Array> => {
+    const product = await operator.apply(block, columns);
+    return checkProduct(op, 'the product of operator.apply', product, operator.dim, columns);
   };
-
-  /** The end of the call; a failure of the operator's own goes before that which it led to. */
-  readonly settle: NativeSettle = (error, ...results) => {
-    if (error === undefined || this.#failed === undefined) this.end(error, ...results);
-    else this.end((this.#failed.error ?? this.#unexplained()) as Error);
-  };
-
-  async #multiply(block: Float32Array, columns: number): Promise<Float32Array> {
-    const product = await this.operator.apply(block, columns);
-    return checkProduct(this.op, 'the product of operator.apply', product, this.operator.dim, columns);
-  }
-
-  #unexplained(): EngramError {
-    return new EngramError('ERR_ENGRAM_TYPE', this.op, 'operator.apply failed without an error');
-  }
+  return new Questions(op, multiply, end);
 }

@@ -5,11 +5,10 @@ import { asynchronous, type Call, type CallOptions, maxThreads, synchronous, typ
 import { badArgument } from './errors.js';
 import { checkedFederated, checkedRecall, type FederatedOptions, type RecallOptions } from './federated-options.js';
 import { archetypeRetrieval, type ArchetypeRetrieval, type RoundReport } from './federated-results.js';
-import { type Message, type MessageSource, type ProductSource, round, roundSync } from './federated-rounds.js';
+import { FederatedStore, type Message, type MessageSource, type ProductSource, round, roundSync } from './federated-rounds.js';
 import * as files from './memory-files.js';
 import { checkedMetadata, type OpenOptions } from './memory-options.js';
 import type { NativeFederatedMemory, NativeRecalled } from './native.js';
-import { NativeHandle } from './native-handle.js';
 import { optionsObject } from './options.js';
 
 /** Opens a file instead of beginning without archetypes; nobody outside has one. */
@@ -35,7 +34,7 @@ export class FederatedMemory {
   /** The caller's own facts about the memory, saved with it. */
   readonly metadata: Readonly<Record<string, string>>;
 
-  readonly #handle: NativeHandle<NativeFederatedMemory>;
+  readonly #store: FederatedStore;
 
   /**
    * A memory without archetypes.
@@ -48,7 +47,7 @@ export class FederatedMemory {
       const given = optionsObject(op, options);
       return new Opened(new binding.FederatedMemory(...checkedFederated(op, given)), checkedMetadata(op, given));
     });
-    this.#handle = new NativeHandle(native);
+    this.#store = new FederatedStore(native);
     this.metadata = Object.freeze(metadata);
     [this.dim] = native.counts();
   }
@@ -100,26 +99,26 @@ export class FederatedMemory {
 
   /** Bytes that the memory allocated itself. 0 once disposed. */
   get nativeBytes(): number {
-    return this.#handle.nativeBytes;
+    return this.#store.nativeBytes;
   }
 
   /**
    * One round: what the clients know is added up, with the memory fed back as the controller decides; archetypes are
    * detected, told apart, matched with those known, refined, added, forgotten. Messages are taken from the source one by one.
    * A message that cannot be used is left out alone, see `rejectedClients`; a round that fails or is aborted changes nothing.
-   * Rounds of one memory wait for each other.
+   * Rounds of one memory take turns, so a source must not wait for another round of the same memory.
    * @param operators messages, as operators or bytes, in an iterable or async iterable; or a `ProductAggregation`
    * @throws {EngramError} `ERR_ENGRAM_TYPE`: not a source of messages; `_RANGE`: `'maximin'` with more messages than the
    * budget, `replicate` with products, no client; `_SHAPE`: products of another `dim`; `_NOT_CONVERGED`, `_OUT_OF_MEMORY`,
    * `_DISPOSED`. What the source of messages or products throws comes out as it is.
    */
   round(operators: MessageSource | ProductSource, options?: CallOptions): Promise<RoundReport> {
-    return round('FederatedMemory.round', this.#handle, operators, options);
+    return round('FederatedMemory.round', this.#store, operators, options);
   }
 
-  /** The synchronous twin of {@link round}, for messages that are there. */
+  /** The synchronous twin of {@link round}, for messages that are there. `ERR_ENGRAM_RANGE` while a round is under way. */
   roundSync(operators: Iterable<Message>, options?: SyncOptions<CallOptions>): RoundReport {
-    return roundSync('FederatedMemory.roundSync', this.#handle, operators, options);
+    return roundSync('FederatedMemory.roundSync', this.#store, operators, options);
   }
 
   /**
@@ -153,12 +152,12 @@ export class FederatedMemory {
    * @throws {EngramError} `ERR_ENGRAM_IO` with the system's error (`ENOSPC`, `EACCES`, ...) as `cause`; `_DISPOSED`.
    */
   save(path: string, options?: CallOptions): Promise<void> {
-    return files.save('FederatedMemory.save', this.#handle, path, this.metadata, options);
+    return files.save('FederatedMemory.save', this.#store, path, this.metadata, options);
   }
 
   /** The synchronous twin of {@link save}. */
   saveSync(path: string): void {
-    files.saveSync('FederatedMemory.saveSync', this.#handle, path, this.metadata);
+    files.saveSync('FederatedMemory.saveSync', this.#store, path, this.metadata);
   }
 
   /**
@@ -166,7 +165,7 @@ export class FederatedMemory {
    * fail with `ERR_ENGRAM_DISPOSED`. Doing it again does nothing.
    */
   dispose(): void {
-    this.#handle.dispose();
+    this.#store.dispose();
   }
 
   /** For `using memory = ...`. */
@@ -175,7 +174,7 @@ export class FederatedMemory {
   }
 
   #native(op: string): NativeFederatedMemory {
-    return this.#handle.native(op);
+    return this.#store.native(op);
   }
 
   #archetypes(op: string): [signs: Int8Array, overlaps: Float64Array] {

@@ -1,16 +1,17 @@
 /** Rounds of a federation: where messages and products come from. */
 import { types } from 'node:util';
-import { binding } from './binding.js';
 import { asynchronous, type Call, type CallOptions, maxThreads, synchronous, type SyncOptions } from './call.js';
 import type { ClientSummary } from './client-summary.js';
-import { ProductQuestions } from './eigenpairs.js';
-import { badArgument } from './errors.js';
+import { productQuestions } from './eigenpairs.js';
+import { badArgument, EngramError } from './errors.js';
 import { type RejectedClient, roundReport, type RoundReport } from './federated-results.js';
 import { HebbianOperator } from './hebbian-operator.js';
 import type { LinearOperator } from './linear-operator.js';
 import type { NativeFederatedMemory, NativeMessage, NativeRound, NativeSettle } from './native.js';
-import type { NativeHandle } from './native-handle.js';
+import { NativeHandle } from './native-handle.js';
 import { optionsObject } from './options.js';
+import { Questions } from './questions.js';
+import { Turns } from './turns.js';
 
 /** A client's message: an operator, or bytes that nobody has read yet. */
 export type Message = HebbianOperator | Uint8Array;
@@ -32,32 +33,39 @@ export interface ProductSource extends LinearOperator {
   restarting<T>(compute: () => Promise<T>): Promise<T>;
 }
 
-type Handle = NativeHandle<NativeFederatedMemory>;
+/** The inside of a FederatedMemory. */
+export class FederatedStore extends NativeHandle<NativeFederatedMemory> {
+  /** Of its rounds. */
+  readonly turns = new Turns();
+}
 
 export function round(
   op: string,
-  handle: Handle,
+  store: FederatedStore,
   source: MessageSource | ProductSource,
   options: CallOptions | undefined,
 ): Promise<RoundReport> {
-  if (isProductSource(source)) {
-    const again = (): Promise<RoundReport> => roundOfProducts(op, handle, source, options);
-    return source.restarting(again).then((report) => withRejected(report, source));
-  }
-  return roundOfMessages(op, handle, source, options);
+  return store.turns.take(options?.signal, async () => {
+    if (!isProductSource(source)) return roundOfMessages(op, store, source, options);
+    const report = await source.restarting(() => roundOfProducts(op, store, source, options));
+    return withRejected(report, source);
+  });
 }
 
 export function roundSync(
   op: string,
-  handle: Handle,
+  store: FederatedStore,
   messages: Iterable<Message>,
   options: SyncOptions<CallOptions> | undefined,
 ): RoundReport {
   return synchronous(op, () => {
     const threads = maxThreads(op, optionsObject(op, options));
+    if (store.turns.taken) {
+      throw new EngramError('ERR_ENGRAM_RANGE', op, 'a round of this memory is under way, which waits for this thread; await it first');
+    }
     if (!isIterable(messages)) throw badArgument('ERR_ENGRAM_TYPE', op, 'operators', messages, 'an iterable of messages');
     const contents = [...messages].map((message) => contentOf(op, message));
-    return roundReport(handle.native(op).roundSync(contents, threads));
+    return roundReport(store.native(op).roundSync(contents, threads));
   });
 }
 
@@ -65,14 +73,19 @@ export function roundSync(
 
 function roundOfMessages(
   op: string,
-  handle: Handle,
+  store: FederatedStore,
   source: MessageSource,
   options: CallOptions | undefined,
 ): Promise<RoundReport> {
   return asynchronous(op, options, (call: Call<RoundReport>) => {
-    const native = handle.native(op);
+    const native = store.native(op);
+    const reader = new MessageReader(op, iteratorOf(op, source));
     const settle = call.settle((...report: never[]) => reportOf(native, report));
-    const asking = new MessageQuestions(op, iteratorOf(op, source), settle);
+    const end: NativeSettle = (error, ...results) => {
+      reader.close();
+      settle(error, ...results);
+    };
+    const asking = new Questions(op, () => reader.next(), end);
     asking.id = native.round(asking.ask, call.maxThreads, call.interactive, asking.settle, call.progress);
     call.started(asking.id);
   });
@@ -103,45 +116,25 @@ function contentOf(op: string, message: unknown): NativeMessage | Uint8Array {
   throw badArgument('ERR_ENGRAM_TYPE', op, 'a message', message, 'a HebbianOperator, or its bytes as a Uint8Array');
 }
 
-/** Answers a native round that asks for one message after another. */
-class MessageQuestions {
-  /** Of the call that asks; known once it was taken in, which is before its first question. */
-  id = 0;
-  #failed: { readonly error: unknown } | undefined;
+/** Takes messages from a source one by one. */
+class MessageReader {
   #exhausted = false;
 
   constructor(
     readonly op: string,
     readonly messages: MessageIterator,
-    readonly end: NativeSettle,
   ) {}
 
-  readonly ask = (): void => {
-    this.#next().then(
-      (content) => binding.answer(this.id, content),
-      (error: unknown) => {
-        this.#failed = { error };
-        binding.answer(this.id, undefined);
-      },
-    );
-  };
-
-  /** The end of the call; what the source of messages failed with goes before what that led to. */
-  readonly settle: NativeSettle = (error, ...results) => {
-    if (!this.#exhausted) this.#closeSource();
-    if (error === undefined || this.#failed === undefined) this.end(error, ...results);
-    else this.end(this.#failed.error as Error);
-  };
-
   /** The content of the next message; null after the last one. */
-  async #next(): Promise<NativeMessage | Uint8Array | null> {
+  async next(): Promise<NativeMessage | Uint8Array | null> {
     const next = await this.messages.next();
     this.#exhausted = next.done === true;
     return next.done === true ? null : contentOf(this.op, next.value);
   }
 
   /** As `for await` does when it is left early; what comes of it concerns nobody any more. */
-  #closeSource(): void {
+  close(): void {
+    if (this.#exhausted) return;
     try {
       Promise.resolve(this.messages.return?.()).catch(() => undefined);
     } catch {
@@ -158,14 +151,14 @@ function isProductSource(source: MessageSource | ProductSource): source is Produ
 
 function roundOfProducts(
   op: string,
-  handle: Handle,
+  store: FederatedStore,
   source: ProductSource,
   options: CallOptions | undefined,
 ): Promise<RoundReport> {
   return asynchronous(op, options, (call: Call<RoundReport>) => {
-    const native = handle.native(op);
+    const native = store.native(op);
     const settle = call.settle((...report: never[]) => reportOf(native, report));
-    const asking = new ProductQuestions(op, source, settle);
+    const asking = productQuestions(op, source, settle);
     const { clients, weights, symmetricNoise } = source;
     const numbers = (of: (client: ClientSummary) => number): Float64Array => Float64Array.from(clients, of);
     asking.id = native.roundOfProducts(

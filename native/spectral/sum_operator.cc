@@ -35,6 +35,7 @@ Status add_term(const Term& term, const std::vector<float>& block, size_t width,
 Status SumOperator::apply(const double* block, size_t width, double* out,
                           const runtime::Parallel& parallel) const {
   const size_t size = width * dim_;
+  if (size == 0) return {};
   const std::vector<float> narrow(block, block + size);
   for (size_t i = 0; i < size; ++i) out[i] = isotropic_ * block[i];
   Scratch scratch;

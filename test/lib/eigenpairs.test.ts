@@ -78,6 +78,11 @@ describe('topEigenpairs', () => {
     }
   });
 
+  it('explains a failure without an error', async () => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a careless operator may do
+    await expectRejection(topEigenpairs({ dim, apply: () => Promise.reject(undefined) }, { k: 2 }), 'ERR_ENGRAM_TYPE');
+  });
+
   it('refuses products that are none', async () => {
     const of = (answer: unknown): LinearOperator => ({ dim, apply: () => answer as Float32Array });
     await expectRejection(topEigenpairs(of(new Float32Array(3)), { k: 2 }), 'ERR_ENGRAM_SHAPE');

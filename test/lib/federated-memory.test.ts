@@ -49,6 +49,39 @@ describe('FederatedMemory', () => {
     expectSameBits(memory.packedArchetypes(), expected.packedArchetypes());
   });
 
+  it('weighs clients by any rule, trusts them by any controller, and unmixes by any method', async () => {
+    const sizes = [40, 80, 160].map((samples, c) => encode(world.examples(samples, 0.7), `size ${c}`));
+    for (const weights of ['equal', 'size', 'maximin', Float64Array.of(3, 2, 1)] as const) {
+      for (const controller of ['fixed', 'entropy', 'trust', 'spectral'] as const) {
+        using memory = new FederatedMemory({ dim, weights, controller });
+        for (let round = 0; round < 2; ++round) {
+          const report = await memory.round(sizes);
+          expect(report.clientWeights.reduce((sum, a) => sum + a, 0)).to.be.closeTo(1, 1e-9);
+          if (weights === 'size') expectClose(report.clientWeights, [1 / 7, 2 / 7, 4 / 7], 1e-9);
+          if (typeof weights !== 'string') expectClose(report.clientWeights, [1 / 2, 1 / 3, 1 / 6], 1e-9);
+          for (const w of report.plasticity) expect(w).to.be.within(0, 1);
+        }
+        expect(memory.count, `${String(weights)} ${controller}`).to.equal(3);
+      }
+    }
+    for (const unmixing of ['ica', 'signProjection', 'lam'] as const) {
+      using memory = new FederatedMemory({ dim, unmixing });
+      await memory.round(messages);
+      expect(Math.min(...bestOverlaps(memory.archetypes, world.archetypes, dim)), unmixing).to.be.above(0.98);
+    }
+  });
+
+  it('keeps messages within its budget, by either sketch', async () => {
+    for (const sketch of ['svd', 'frequentDirections'] as const) {
+      using memory = new FederatedMemory({ dim, memoryBudget: 100_000, sketchRank: 60, sketch });
+      const report = await memory.round(messages);
+      expect(report.discardedTrace).to.be.above(0);
+      expect(Math.min(...bestOverlaps(memory.archetypes, world.archetypes, dim)), sketch).to.be.above(0.98);
+      const crowded = new FederatedMemory({ dim, memoryBudget: 100_000, weights: 'maximin' });
+      await expectRejection(crowded.round(messages), 'ERR_ENGRAM_RANGE');
+    }
+  });
+
   it('tells archetypes in bits', () => {
     using memory = new FederatedMemory({ dim });
     memory.roundSync(messages);

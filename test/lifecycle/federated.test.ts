@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { FederatedMemory, HebbianOperator, type LinearOperator, type Message, SecondMoment, topEigenpairs } from '../support/engram.js';
+import { EngramError, FederatedMemory, HebbianOperator, type LinearOperator, type Message, SecondMoment, topEigenpairs } from '../support/engram.js';
 import { expectRejection, expectSameBits } from '../support/expectations.js';
 import { federation } from '../support/federation.js';
 import { scratchFolder } from '../support/files.js';
@@ -83,6 +83,21 @@ describe('federated calls', function () {
       await sleep(1);
     }
     expect([(await first).round, (await second).round].sort()).to.deep.equal([1, 2]);
+  });
+
+  it('take turns: one that waits is aborted at once, and a synchronous one is refused', async () => {
+    const memory = new FederatedMemory({ dim });
+    const [stall, wait] = [new AbortController(), new AbortController()];
+    const stalled = memory.round(stalling(() => undefined), { signal: stall.signal }).catch((error: unknown) => error);
+    const waiting = memory.round(messages, { signal: wait.signal }).catch((error: unknown) => error);
+    const last = memory.round(messages);
+    expect(() => memory.roundSync(messages)).to.throw(EngramError).with.property('code', 'ERR_ENGRAM_RANGE');
+    wait.abort('no longer');
+    expect(await waiting).to.equal('no longer');
+    stall.abort('enough');
+    expect(await stalled).to.equal('enough');
+    expect((await last).round).to.equal(1);
+    expect(memory.roundSync(messages).round).to.equal(2);
   });
 
   it('may ask for products of each other', async () => {
