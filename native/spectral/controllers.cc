@@ -14,7 +14,7 @@ namespace engram::spectral {
 namespace {
 
 constexpr size_t kAllColumns = 512;  // of operators this small
-constexpr size_t kPairs = size_t{1} << 16;
+constexpr size_t kPairs = size_t{1} << 18;
 constexpr size_t kLeastColumns = 16;
 constexpr size_t kAtOnce = 64;  // columns of one product
 constexpr uint64_t kColumnSeed = 1;

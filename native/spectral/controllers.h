@@ -49,8 +49,8 @@ Result<double> raw_plasticity(const ControllerOptions& options, const MatrixView
                               const runtime::Parallel& parallel);
 
 // p: the share of pairs with A_ij != 0 whose signs agree, in [0, 1]; 1/2 where there is no such pair. J is
-// never formed: of all pairs up to N = 512, beyond of those of at least 2^16 / N and 16 columns, drawn the
-// same for any operator; then p is within 0.002 of that of all pairs.
+// never formed: of all pairs up to N = 512, beyond of those of at least 2^18 / N and 16 columns, drawn the
+// same for any operator; p is then within about 0.002 of that of all pairs.
 Result<double> sign_agreement(const MatrixView<const int8_t>& archetypes, const LinearOperator& moments,
                               const runtime::Parallel& parallel);
 

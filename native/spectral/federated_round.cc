@@ -45,8 +45,7 @@ class Round {
       if (status.ok()) status = look();
       if (status.ok()) status = unmix_found();
       if (!status.ok()) return status;
-      judge_known();
-      add_new();
+      remember();
     }
     report_.overlaps = state_.overlaps;
     return {};
@@ -160,36 +159,46 @@ class Round {
     return std::any_of(kept.begin(), kept.end(), [&](size_t k) { return is_same(state_.view().row(k), x); });
   }
 
-  // Keeps what the factorisation still holds; of two that have become one, the one known for longer.
-  void judge_known() {
-    std::vector<size_t> kept;
+  // Keeps what the factorisation still holds, of two that have become one the one known for longer, and adds
+  // what is none of these.
+  void remember() {
+    std::vector<size_t> held;
     for (size_t k = 0; k < state_.count(); ++k) {
       const int8_t* const x = state_.view().row(k);
-      if (is_held(x) && !is_stale(k) && !is_one_of(kept, x)) kept.push_back(k);
+      if (is_held(x) && !is_one_of(held, x)) held.push_back(k);
     }
-    report_.forgotten = static_cast<uint32_t>(state_.count() - kept.size());
-    state_.keep(kept);
+    std::vector<size_t> news;
+    for (size_t i = 0; i < candidates_.count(); ++i) {
+      if (!is_one_of(held, candidates_.view().row(i))) news.push_back(i);
+    }
+    const size_t before = state_.count();
+    state_.keep(held);
     report_.novelty = novelty_share(unknown_strengths(detection_, state_.view(), noise()), known_strength_);
+    drop_stale();
+    report_.forgotten = static_cast<uint32_t>(before - state_.count());
+    for (const size_t i : news) add(candidates_.view().row(i));
   }
 
-  // Adds the candidates that are not known. Those that are expected to overlap their archetype by less than
-  // what two of them are told apart by are not worth remembering.
-  void add_new() {
-    const size_t known = state_.count();
-    for (size_t i = 0; i < candidates_.count(); ++i) {
-      const int8_t* const x = candidates_.view().row(i);
-      bool is_known = false;
-      for (size_t k = 0; k < known; ++k) is_known = is_known || is_same(state_.view().row(k), x);
-      if (is_known) continue;
-      const std::vector<float> evidence = evidence_of(x);
-      if (expected_overlap(evidence) >= Acceptance().distinct &&
-          state_.count() < input_.options.most_archetypes) {
-        state_.add(evidence, {x, dim_});
-        ++report_.added;
-      } else {
-        --report_.accepted;
-        ++report_.rejected;
-      }
+  // Those that are held only because they were fed back.
+  void drop_stale() {
+    std::vector<size_t> fresh;
+    for (size_t k = 0; k < state_.count(); ++k) {
+      if (!is_stale(k)) fresh.push_back(k);
+    }
+    state_.keep(fresh);
+  }
+
+  // A candidate that is expected to overlap its archetype by less than what two archetypes are told apart by
+  // is not worth remembering.
+  void add(const int8_t* candidate) {
+    const std::vector<float> evidence = evidence_of(candidate);
+    if (expected_overlap(evidence) >= Acceptance().distinct &&
+        state_.count() < input_.options.most_archetypes) {
+      state_.add(evidence, {candidate, dim_});
+      ++report_.added;
+    } else {
+      --report_.accepted;
+      ++report_.rejected;
     }
   }
 

@@ -26,11 +26,17 @@ uint64_t fingerprint_of(const std::vector<float>& factor) {
   return hash;
 }
 
+// The sender's own name, where there is one that can be printed.
+std::string label_of(const ClientMessage& message, const HebbianOperator& operator_) {
+  const bool has_name = !operator_.client.empty() && check_client_name(operator_.client).ok();
+  return has_name ? operator_.client : message.name;
+}
+
 AcceptedClient client_of(const ClientMessage& message, const HebbianOperator& operator_) {
   AcceptedClient client;
   client.position = message.position;
   client.client = operator_.client;
-  client.label = operator_.client.empty() ? message.name : operator_.client;
+  client.label = label_of(message, operator_);
   client.samples = static_cast<double>(operator_.sample_count);
   client.noise_variance = operator_.noise_variance;
   client.quality = operator_.quality;
@@ -91,8 +97,7 @@ Result<AcceptedClient*> Intake::take(ClientMessage message, HebbianOperator& ope
   }
   if (message.position < kMostPositions) positions_.insert(message.position);
   if (!status.ok()) {
-    const std::string& label = client.label.empty() ? message.name : client.label;
-    rejected_.push_back({message.position, label, status.code(), status.message()});
+    rejected_.push_back({message.position, label_of(message, operator_), status.code(), status.message()});
     return nullptr;
   }
   const bool is_given = !options_.given_weights.empty();
@@ -161,6 +166,7 @@ Result<double> Intake::plasticity_of(const AcceptedClient& client, const Hebbian
 // b_c(mu) = (xi^T N J_c xi / N - sigma_c^2) / N.
 Status Intake::find_signals(const HebbianOperator& message, AcceptedClient& client,
                             const runtime::Parallel& parallel) const {
+  if (state_.count() == 0) return {};
   const size_t dim = options_.dim;
   const std::vector<double> row_weights = message.row_weights();
   const SumOperator moments = operator_at_unit_trace(message, row_weights);
