@@ -15,6 +15,7 @@ namespace {
 constexpr double kNegligible = 1e-7;  // of the largest eigenvalue: rounding of a zero
 constexpr double kNotOrthonormal = 1e-3;
 constexpr double kBeyondTrace = 1e-4;
+constexpr size_t kLargestDim = (size_t{1} << 31) - 1;
 
 Status out_of_range(std::string message) { return {StatusCode::kRange, std::move(message)}; }
 
@@ -188,7 +189,10 @@ Result<HebbianOperator> encode(const engine::Rows& examples, const EncodeOptions
 }
 
 Status check(const HebbianOperator& message) {
-  if (message.dim < 1) return format_error("the dim is 0; expected at least 1");
+  if (message.dim < 1 || message.dim > kLargestDim) {
+    return format_error("the dim is " + std::to_string(message.dim) + "; expected 1 to " +
+                        std::to_string(kLargestDim));
+  }
   if (message.sample_count < 1) return format_error("the sample count is 0; expected at least 1");
   if (message.rank() < 1 || message.rank() > message.dim) {
     return format_error("the rank is " + std::to_string(message.rank()) + "; expected 1 to the dim, " +

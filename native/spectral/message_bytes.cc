@@ -63,6 +63,10 @@ Result<HebbianOperator> read(std::span<const std::byte> bytes) {
   if (!eigenvalues.ok()) return eigenvalues.status();
   const Result<const TensorEntry*> factor = find_tensor(file, "factor", Dtype::kF32, 2);
   if (!factor.ok()) return factor.status();
+  if (factor.value()->shape[0] != eigenvalues.value()->shape[0]) {
+    return format_error("the message has " + std::to_string(eigenvalues.value()->shape[0]) +
+                        " eigenvalues and " + std::to_string(factor.value()->shape[0]) + " eigenvectors");
+  }
   status = storage::verify_checksums(file);
   if (!status.ok()) return status;
   HebbianOperator message;

@@ -133,6 +133,7 @@ TEST_CASE("bad examples and options are refused") {
 TEST_CASE("a message that cannot be true is refused") {
   const HebbianOperator good = message_of(make_examples(40, 0.6, 100, 7), {.rank = 5, .client = {}});
   const std::vector<std::pair<const char*, std::function<void(HebbianOperator&)>>> lies{
+      {"dim beyond any memory", [](HebbianOperator& m) { m.dim = size_t{1} << 63, m.factor.clear(); }},
       {"no samples", [](HebbianOperator& m) { m.sample_count = 0; }},
       {"trace zero", [](HebbianOperator& m) { m.trace = 0; }},
       {"trace NaN", [](HebbianOperator& m) { m.trace = std::nan(""); }},
