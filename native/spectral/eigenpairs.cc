@@ -130,12 +130,19 @@ class Krylov {
     for (;;) {
       Result<bool> grown = grow(added);
       if (!grown.ok()) return grown.status();
+      // A basis that can grow no more spans an invariant space: its Ritz pairs are exact.
+      const bool exhausted = !grown.value() || size_ == n_;
+      const bool last = exhausted || products_ >= options_.most_products;
+      if (last && size_ < k_) {
+        Result<size_t> signs = append_signs(0, k_ - size_);
+        if (!signs.ok()) return signs.status();
+        added = signs.value();
+        continue;
+      }
       ritz();
       Status status = residuals();
       if (!status.ok()) return status;
-      // A basis that can grow no more spans an invariant space: its Ritz pairs are exact.
-      const bool exhausted = !grown.value() || size_ == n_;
-      if (converged() || exhausted || products_ >= options_.most_products) return result(exhausted);
+      if (converged() || last) return result(exhausted);
       if (size_ + block_ > capacity_) {
         status = compress();
         if (!status.ok()) return status;
@@ -154,11 +161,17 @@ class Krylov {
     const size_t given = std::min(block_, options_.start.size() / n_);
     Status status = v_.read(0, given, options_.start.data(), parallel_);
     if (!status.ok()) return status;
-    std::vector<double> signs((block_ - given) * n_);
-    for (size_t i = 0; i < signs.size(); ++i) signs[i] = deterministic_sign(given * n_ + i);
-    status = v_.read(given, block_ - given, signs.data(), parallel_);
+    return append_signs(given, block_ - given);
+  }
+
+  // Puts vectors of signs behind the basis and the `before` vectors that stand there; returns how many do
+  // then.
+  Result<size_t> append_signs(size_t before, size_t count) {
+    std::vector<double> signs(count * n_);
+    for (double& sign : signs) sign = deterministic_sign(signs_drawn_++);
+    Status status = v_.read(size_ + before, count, signs.data(), parallel_);
     if (!status.ok()) return status;
-    return block_;
+    return before + count;
   }
 
   // Takes `added` vectors behind the basis in: orthonormalises them, multiplies, projects. False when none
@@ -348,6 +361,7 @@ class Krylov {
   Basis av_;
   Basis residual_;
   size_t size_ = 0;  // vectors in the basis
+  uint64_t signs_drawn_ = 0;
   MatrixXd projected_;
   Eigen::VectorXd values_;
   MatrixXd ritz_;

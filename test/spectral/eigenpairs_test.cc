@@ -116,6 +116,43 @@ TEST_CASE("operators of low rank, of rank zero and the identity end, with what t
   for (const double value : pairs.value().eigenvalues) CHECK(value == doctest::Approx(1));
 }
 
+TEST_CASE("starts that depend on each other and blocks that are too narrow give k pairs all the same") {
+  std::vector<double> values(400, 0);
+  values[0] = 4;
+  const std::vector<double> one = matrix_with(values, 8);
+  EigenOptions options;
+  options.k = 12;
+  options.block = 12;
+  options.most_products = 1;
+  options.start.assign(12 * 400, 1);
+  Result<Eigenpairs> pairs = top_eigenpairs(DenseOperator(one.data(), 400), options, Parallel());
+  REQUIRE(pairs.ok());
+  CHECK(pairs.value().vectors.size() == 12 * 400);
+  CHECK(worst_orthogonality(pairs.value(), 400) <= 1e-10);
+
+  options.start.clear();
+  options.block = 2;
+  pairs = top_eigenpairs(DenseOperator(one.data(), 400), options, Parallel());
+  REQUIRE(pairs.ok());
+  CHECK(pairs.value().eigenvalues.size() == 12);
+  CHECK(worst_orthogonality(pairs.value(), 400) <= 1e-10);
+
+  // Forty times the same example: all but one eigenvalue are 0.
+  const std::vector<float> row = reference::random_floats(1000, 9);
+  std::vector<float> rows;
+  for (int i = 0; i < 40; ++i) {
+    for (const float x : row) rows.push_back(x < 0 ? -1.0F : 1.0F);
+  }
+  EigenOptions all;
+  all.k = 40;
+  pairs = top_eigenpairs_of_factor({{rows.data(), engine::Element::kFloat32, 40, 1000}, 1.0 / 40}, all,
+                                   Parallel());
+  REQUIRE(pairs.ok());
+  CHECK(pairs.value().eigenvalues[0] == doctest::Approx(1000).epsilon(1e-5));
+  for (size_t j = 1; j < 40; ++j) CHECK(std::abs(pairs.value().eigenvalues[j]) <= 1e-3);
+  CHECK(worst_orthogonality(pairs.value(), 1000) <= 1e-10);
+}
+
 TEST_CASE("a warm start saves products") {
   std::vector<double> values;
   for (size_t i = 0; i < 800; ++i) values.push_back(3 * std::pow(0.99, static_cast<double>(i)));
