@@ -42,7 +42,8 @@ Result<MatrixXd> leading_vectors(const LinearOperator& half, const Detection& de
 MatrixXd shared_directions(const MatrixXd& first, const MatrixXd& second) {
   const Eigen::JacobiSVD<MatrixXd> svd(first.transpose() * second, Eigen::ComputeThinU | Eigen::ComputeThinV);
   const auto dim = static_cast<double>(first.rows());
-  const double chance = (2 * std::sqrt(static_cast<double>(first.cols())) + kFluctuations) / std::sqrt(dim);
+  const double share = std::min(0.5, static_cast<double>(first.cols()) / dim);
+  const double chance = 2 * std::sqrt(share * (1 - share)) + kFluctuations / std::sqrt(dim);
   const Eigen::Index count = (svd.singularValues().array() > chance).count();
   return first * svd.matrixU().leftCols(count) + second * svd.matrixV().leftCols(count);
 }

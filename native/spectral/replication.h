@@ -5,8 +5,8 @@
 // as the correlation of neighbouring pixels, replicates as an archetype does: whiten before.)
 //
 // The leading eigenvectors of the halves, V_1 and V_2, have the cosines of principal angles sigma(V_1 V_2^T).
-// Independent directions have none beyond sqrt(d_1 / N) + sqrt(d_2 / N) (Wachter 1980, d << N), to which four
-// times the fluctuation of a single one, 1 / sqrt(N), is added; a direction that both halves know with
+// Independent directions, d in each half, have none beyond 2 sqrt(d / N (1 - d / N)) (Wachter 1980), to which
+// four times the fluctuation of a single one, 1 / sqrt(N), is added; a direction that both halves know with
 // squared overlaps g_1 and g_2 has sqrt(g_1 g_2).
 #pragma once
 
