@@ -264,7 +264,7 @@ Result<RoundReport> FederatedMemory::round(const MessageStream& next, const runt
 
   FederatedState after = *before;
   RoundReport report;
-  remember_plasticity(intake.accepted(), after);
+  remember_plasticity(options_.controller, intake.accepted(), after);
   status = finish_round(input, after, report, parallel);
   if (!status.ok()) return status;
   report.discarded_trace = collection.discarded_trace();

@@ -215,7 +215,9 @@ double smoothed(const ControllerOptions& options, const double* before, double r
   return options.smoothing * raw + (1 - options.smoothing) * *before;
 }
 
-void remember_plasticity(const std::vector<AcceptedClient>& clients, FederatedState& state) {
+void remember_plasticity(const ControllerOptions& options, const std::vector<AcceptedClient>& clients,
+                         FederatedState& state) {
+  if (options.rule == Controller::kFixed) return;  // which smooths nothing
   // A client may have sent several messages; then their mean counts, for any order of them.
   std::map<std::string, std::vector<double>> named;
   for (const AcceptedClient& client : clients) {

@@ -70,6 +70,7 @@ class Intake {
 double smoothed(const ControllerOptions& options, const double* before, double raw);
 
 // What the state remembers of these clients' plasticity from now on.
-void remember_plasticity(const std::vector<AcceptedClient>& clients, FederatedState& state);
+void remember_plasticity(const ControllerOptions& options, const std::vector<AcceptedClient>& clients,
+                         FederatedState& state);
 
 }  // namespace engram::spectral

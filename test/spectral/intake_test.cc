@@ -195,12 +195,15 @@ TEST_CASE("plasticity is smoothed by name, or by position where there is none, a
   CHECK(offer(intake, 6, "", given.message("", 203))->plasticity > 0.9);
   REQUIRE(intake.weigh({}).ok());
   FederatedState after = given.state;
-  remember_plasticity(intake.accepted(), after);
+  remember_plasticity(given.options.controller, intake.accepted(), after);
   CHECK(after.by_name.size() == 2);
   CHECK(after.by_name["new"] == raw);
   CHECK(after.by_name["known"] == doctest::Approx(0.4).epsilon(0.05));
   CHECK(after.by_position.size() == 2);
   CHECK(smoothed({.rule = Controller::kFixed}, &raw, 0.5) == 0.5);
+  FederatedState fixed;
+  remember_plasticity({.rule = Controller::kFixed}, intake.accepted(), fixed);
+  CHECK(fixed.by_name.empty());
 }
 
 TEST_CASE("clients stand in one order, in whatever order they came") {
