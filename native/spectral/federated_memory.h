@@ -4,12 +4,14 @@
 // A round (details in the headers named):
 //   1. client weights a_c (client_weights.h) and plasticities w_c (controllers.h);
 //   2. known archetypes hear of fresh data D = sum a_c w_c N J_c / sum a_c w_c (evidence.h);
-//   3. the blend B = sum_c a_c w_c N J_c + (sum_c a_c (1 - w_c)) xi^T xi is searched for eigenvalues beyond
-//      what the noise of its clients explains (round_detection.h), on request only those that replicate
-//      between two halves of the clients (replication.h);
+//   3. the blend B = sum_c a_c w_c N J_c + f xi^T xi, f = sum_c a_c (1 - w_c), is searched for eigenvalues
+//      beyond what the noise of its clients explains (round_detection.h), on request only those that
+//      replicate between two halves of the clients (replication.h); f N is at most 1000 times the cut, beyond
+//      which it would only cost precision;
 //   4. their span is unmixed into +-1 candidates (unmixing.h);
-//   5. known archetypes that the span still holds are kept, the others are forgotten; candidates that are
-//      none of the known (|overlap| < 1/2) are added;
+//   5. known archetypes that the span still holds are kept, the others are forgotten, and so is one with a
+//      predicted overlap below 3/4 that the round after did not show; candidates that are none of the known
+//      (|overlap| < 1/2) are added, if they are expected to overlap their archetype by 1/2 at least;
 //   6. how much of the fresh data's signal was new (novelty.h).
 //
 // A client's operator counts as scaled to trace N, whatever the scale of its examples. A message that cannot
@@ -68,8 +70,9 @@ struct RejectedClient {
 
 struct RoundReport {
   uint32_t round = 0;  // from 1 on
-  // Of the blended operator, falling: all beyond the cut and at least two more (fewer: N is smaller). Empty
-  // where there was nothing to look at: no client was accepted, or no client may change the memory.
+  // Of the blended operator, falling: all beyond the cut and at least two more (fewer: N is smaller), which
+  // are lower bounds within a tenth of the cut. Empty where there was nothing to look at: no client was
+  // accepted, or no client may change the memory.
   std::vector<double> eigenvalues;
   double edge = 0;                     // of the clients' noise in the blend
   double cut = 0;                      // beyond which an eigenvalue is signal
