@@ -118,21 +118,22 @@ Status check_eigenvalues(const HebbianOperator& message) {
                       print_number(message.trace));
 }
 
-double inner(const float* x, const float* y, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-  return sum;
-}
-
 Status check_factor(const HebbianOperator& message) {
   const size_t n = message.dim;
   if (message.factor.size() != message.rank() * n) {
     return format_error("the factor has " + std::to_string(message.factor.size()) + " numbers; expected " +
                         std::to_string(message.rank()) + " rows of " + std::to_string(n));
   }
-  for (size_t i = 0; i < message.rank(); ++i) {
+  const size_t rank = message.rank();
+  std::vector<double> inner(rank * rank);
+  runtime::Parallel alone;
+  alone.max_threads = 1;  // callers need not be where others could help
+  Status status =
+      engine::gram_of_rows({message.factor.data(), engine::Element::kFloat32, rank, n}, inner.data(), alone);
+  if (!status.ok()) return status;
+  for (size_t i = 0; i < rank; ++i) {
     for (size_t j = 0; j <= i; ++j) {
-      const double found = inner(&message.factor[i * n], &message.factor[j * n], n);
+      const double found = inner[i * rank + j];
       const double wanted = i == j ? 1 : 0;
       if (std::abs(found - wanted) <= kNotOrthonormal) continue;  // not so for NaN
       return format_error("rows " + std::to_string(j) + " and " + std::to_string(i) +
