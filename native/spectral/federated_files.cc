@@ -208,12 +208,11 @@ Result<OpenedFederated> open_mapped(const MappedFile& mapping, bool verify) {
 class TensorWriter {
  public:
   template <typename T>
-  void add(const char* name, Dtype dtype, std::vector<uint64_t> shape, const std::vector<T>& elements) {
+  void add(const char* name, Dtype dtype, const std::vector<uint64_t>& shape,
+           const std::vector<T>& elements) {
     if (elements.empty()) return;
-    sources_.push_back({.name = name,
-                        .dtype = dtype,
-                        .shape = std::move(shape),
-                        .pieces = {std::as_bytes(std::span(elements))}});
+    sources_.push_back(
+        {.name = name, .dtype = dtype, .shape = shape, .pieces = {std::as_bytes(std::span(elements))}});
   }
   const std::vector<TensorSource>& sources() const { return sources_; }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "base/numbers.h"
@@ -40,7 +41,8 @@ Status check_controller(const ControllerOptions& controller) {
   if (!is_within(controller.plasticity, 0, 1)) {
     return out_of_range("plasticity", controller.plasticity, "0 to 1");
   }
-  if (!(controller.smoothing > 0 && controller.smoothing <= 1)) {
+  const bool smooths = controller.smoothing > 0 && controller.smoothing <= 1;
+  if (!smooths) {
     return out_of_range("smoothing", controller.smoothing, "above 0 to 1");
   }
   return {};
@@ -143,11 +145,11 @@ class Collection {
 
   // In the order of the clients.
   Status add_waiting() {
+    std::map<size_t, size_t> at;
+    for (size_t i = 0; i < waiting_.size(); ++i) at.emplace(waiting_[i].position, i);
     for (const AcceptedClient& client : intake_.accepted()) {
-      const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
-        return waiting.position == client.position;
-      });
-      Status status = add(std::move(found->message), client.weight * client.plasticity);
+      HebbianOperator& message = waiting_[at.at(client.position)].message;
+      Status status = add(std::move(message), client.weight * client.plasticity);
       if (!status.ok()) return status;
     }
     waiting_.clear();

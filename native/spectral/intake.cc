@@ -45,8 +45,9 @@ AcceptedClient client_of(const ClientMessage& message, const HebbianOperator& op
   return client;
 }
 
+// Of those whose factors have the same fingerprint.
 bool is_same_message(const AcceptedClient& a, const AcceptedClient& b) {
-  return a.fingerprint == b.fingerprint && a.samples == b.samples && a.eigenvalues == b.eigenvalues;
+  return a.samples == b.samples && a.eigenvalues == b.eigenvalues;
 }
 
 std::string named(const std::string& label, size_t position) {
@@ -110,6 +111,7 @@ Result<AcceptedClient*> Intake::take(ClientMessage message, HebbianOperator& ope
     status = find_signals(operator_, client, parallel);
     if (!status.ok()) return status;
   }
+  by_fingerprint_.emplace(client.fingerprint, accepted_.size());
   accepted_.push_back(std::move(client));
   return &accepted_.back();
 }
@@ -143,7 +145,9 @@ Status Intake::check_new(const ClientMessage& message, const HebbianOperator& op
     return {StatusCode::kRange,
             "a message of position " + std::to_string(message.position) + " was there already"};
   }
-  for (const AcceptedClient& other : accepted_) {
+  const auto [first, last] = by_fingerprint_.equal_range(client.fingerprint);
+  for (auto entry = first; entry != last; ++entry) {
+    const AcceptedClient& other = accepted_[entry->second];
     if (is_same_message(other, client)) {
       return {StatusCode::kRange, "the same message as " + named(other.label, other.position)};
     }

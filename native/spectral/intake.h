@@ -63,7 +63,8 @@ class Intake {
   const FederatedState& state_;
   std::vector<AcceptedClient> accepted_;
   std::vector<RejectedClient> rejected_;
-  std::set<size_t> positions_;  // of all messages so far
+  std::set<size_t> positions_;                      // of all messages so far
+  std::multimap<uint64_t, size_t> by_fingerprint_;  // accepted ones, as long as they stand as they came
 };
 
 // The smoothed plasticity after w_raw: that of a client (of sums of clients) for the first time is w_raw.
