@@ -59,7 +59,7 @@ export class ProductClient {
    * @throws {EngramError} `ERR_ENGRAM_SHAPE`, `ERR_ENGRAM_NONFINITE`, `ERR_ENGRAM_TYPE`; `ERR_ENGRAM_RANGE`: an option out of
    * its range, no examples or all zero, rows too long or dim above 8192 for `privacy`.
    */
-  static async create(examples: Examples, options: ProductClientOptions): Promise<ProductClient> {
+  static async create(examples: Float32Array | Int8Array, options: ProductClientOptions): Promise<ProductClient> {
     const op = 'ProductClient.create';
     const given = optionsObject(op, options);
     const dim = integer(op, 'dim', given.dim, 1, 2 ** 31 - 1);
