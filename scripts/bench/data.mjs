@@ -29,9 +29,56 @@ export class Random {
     for (let i = 0; i < to.length; i++) to[i] = this.#next() * scale;
     return to;
   }
+  /** +1 or -1 each. */
+  signs(/** @type {Int8Array} */ to) {
+    for (let i = 0; i < to.length; i++) to[i] = this.#next() & 1 ? 1 : -1;
+    return to;
+  }
+  /** Changes the sign of each with this probability, to one part in 65,536. */
+  flip(/** @type {Int8Array} */ signs, /** @type {number} */ probability) {
+    const threshold = Math.round(probability * 65536);
+    for (let i = 0; i < signs.length; i += 2) {
+      const bits = this.#next() >>> 0;
+      if (bits >>> 16 < threshold) signs[i] = -(signs[i] ?? 0);
+      if ((bits & 65535) < threshold && i + 1 < signs.length) signs[i + 1] = -(signs[i + 1] ?? 0);
+    }
+  }
   /** An integer in [0, below). */
   below(/** @type {number} */ below) {
     return Math.floor(((this.#next() >>> 0) / 2 ** 32) * below);
+  }
+}
+
+/**
+ * Examples of +-1 from hidden archetypes, whose shares fall from one and a half times the mean to half of it. Each entry
+ * is the archetype's with probability (1 + quality) / 2.
+ */
+export class Spikes {
+  #random;
+  #archetypes;
+  #dim;
+  #flips;
+  constructor(/** @type {{ dim: number, archetypes: number, quality: number, seed: number }} */ options) {
+    const { dim, archetypes, quality, seed } = options;
+    this.#random = new Random(seed);
+    this.#archetypes = Array.from({ length: archetypes }, () => this.#random.signs(new Int8Array(dim)));
+    this.#dim = dim;
+    this.#flips = (1 - quality) / 2;
+  }
+  draw(/** @type {number} */ count) {
+    const examples = new Int8Array(count * this.#dim);
+    for (let i = 0; i < count; i++) {
+      const row = examples.subarray(i * this.#dim, (i + 1) * this.#dim);
+      row.set(this.#archetypes[this.#label()] ?? row);
+      this.#random.flip(row, this.#flips);
+    }
+    return examples;
+  }
+  /** Shares of 1.5 ... 0.5 are a uniform share, and as much again that favours the first. */
+  #label() {
+    const count = this.#archetypes.length;
+    const [a, b] = [this.#random.below(count), this.#random.below(count)];
+    return this.#random.below(2) ? a : Math.min(a, b);
   }
 }
 

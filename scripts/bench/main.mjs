@@ -58,7 +58,7 @@ async function measure(row, /** @type {number} */ threads) {
   const result = await inFreshProcess(order);
   if (row.memoryHeld) {
     result.memoryHeld = { engram: await inFreshProcess({ ...order, memoryHeld: 'engram' }) };
-    if (!('onnxruntime' in result.absent)) {
+    if (row.peers.includes('onnxruntime') && !('onnxruntime' in result.absent)) {
       result.memoryHeld.onnxruntime = await inFreshProcess({ ...order, memoryHeld: 'onnxruntime' });
     }
   }

@@ -79,7 +79,8 @@ function verdicts(/** @type {any} */ result) {
   }
   const held = result.memoryHeld?.engram;
   if (held !== undefined) {
-    all.push(verdict(`${megabytes(held)} held`, megabytes(memoryAim), held <= memoryAim));
+    const most = result.memoryAim ?? memoryAim;
+    all.push(verdict(`${megabytes(held)} held`, megabytes(most), held <= most));
   }
   return all;
 }

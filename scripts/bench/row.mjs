@@ -9,6 +9,7 @@ import { dense, denseContestant } from './dense.mjs';
 import { measures } from './measures.mjs';
 import { memoryHeldBy } from './memory-held.mjs';
 import { rows } from './rows.mjs';
+import { mergeContestant, spectral } from './spectral.mjs';
 import { summarise } from './summary.mjs';
 import { measureInTurns } from './timing.mjs';
 
@@ -41,6 +42,8 @@ const prepare = {
   concurrent: dense,
   divergence: measures,
   recall: measures,
+  eigenpairs: spectral,
+  merge: spectral,
 };
 
 /** The internal measurement of the machine's limits; see native/kernels/machine_limits.h. */
@@ -75,6 +78,10 @@ async function measureRow(/** @type {Row} */ row, /** @type {Order} */ order) {
 }
 
 async function measureMemory(/** @type {Row} */ row, /** @type {Order} */ order) {
+  if (row.kind === 'merge') {
+    const { contestant, end } = await mergeContestant(row, order);
+    return memoryHeldBy(contestant).finally(end);
+  }
   const contestant = await denseContestant(row, order);
   return contestant && memoryHeldBy(contestant);
 }

@@ -3,25 +3,27 @@
 // @ts-check
 
 import { measureRows } from './measure-rows.mjs';
+import { spectralRows } from './spectral-rows.mjs';
 
 /**
  * @typedef {object} Row
  * @property {string} id
  * @property {string} title
- * @property {'retrieve' | 'search' | 'calls' | 'concurrent' | 'divergence' | 'recall'} kind
- * @property {{ source: 'random' | 'fashion-mnist' | 'clouds', count: number, dim: number, points?: number }} memory
- *   points: of each cloud
+ * @property {'retrieve' | 'search' | 'calls' | 'concurrent' | 'divergence' | 'recall' | 'eigenpairs' | 'merge'} kind
+ * @property {{ source: 'random' | 'fashion-mnist' | 'clouds' | 'spiked', count: number, dim: number, points?: number }} memory
+ *   points: of each cloud; count of a merge: messages
  * @property {number} queries in a batch
  * @property {'flat' | 'sharp'} [sharpness] of a softmax. Flat: beta is 1 / (standard deviation of the
  *   scores), so that every item counts and no work can be skipped. Sharp: 20 times that, one item
  *   takes nearly all of the weight, and queries are damaged stored items.
  * @property {number} [steps] updates of a retrieval
- * @property {number} [tolerance] at which a query counts as converged; of divergences: L1 residual of a marginal
+ * @property {number} [tolerance] at which a query counts as converged; of divergences: L1 residual of a marginal;
+ *   of eigenpairs: residual relative to the largest eigenvalue
  * @property {number} [iterations] of divergences, instead of a tolerance
  * @property {number} [epsilon] of transport, in units of the mean cost of the memory
  * @property {number} [beta] of a recall, in units of one over epsilon
  * @property {number} [prune] of a recall, instead of the default
- * @property {number} [k] of a search
+ * @property {number} [k] of a search; eigenpairs; rank of messages
  * @property {'read' | 'fma' | 'cache' | 'call'} bound what limits the work: reading memory, arithmetic,
  *   arithmetic on a memory that lives in cache, or the cost of a call
  * @property {string[]} peers measured side by side, where they are installed
@@ -30,6 +32,7 @@ import { measureRows } from './measure-rows.mjs';
  * @property {Record<string, number>} [microseconds] aimed at, of a contestant's call
  * @property {number} [share] aimed at: of the limit of the machine
  * @property {boolean} [memoryHeld] whether the memory held beyond inputs and outputs is measured
+ * @property {number} [memoryAim] most bytes of it, instead of the usual
  */
 
 /** Most bytes engram may hold beyond inputs and outputs. */
@@ -219,4 +222,5 @@ export const rows = [
   },
 
   ...measureRows,
+  ...spectralRows,
 ];

@@ -62,5 +62,6 @@ export function summarise(row, work, timings, limits) {
     }),
     microseconds: row.microseconds ?? {},
     share: row.share,
+    memoryAim: row.memoryAim,
   };
 }

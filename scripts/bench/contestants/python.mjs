@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 /**
  * @typedef {object} Order
  * @property {string} script beside serve.py
- * @property {Record<string, Float32Array[]>} arrays given as files, parts one after the other
+ * @property {Record<string, (Float32Array | Float64Array)[]>} arrays given as files, parts one after the other
  * @property {Record<string, unknown>} load what else the script's Task takes
  * @property {string} kind
  * @property {number} threads
