@@ -197,19 +197,19 @@ describe('what the experiments make of numbers', () => {
 });
 
 describe('npm run experiments', () => {
-  it('writes every figure and table of the page', function () {
+  it('writes every figure and table of its pages', function () {
     this.timeout(120_000);
     const out = mkdtempSync(path.join(os.tmpdir(), 'engram-experiments-'));
     try {
       const run = spawnSync('node', ['scripts/experiments/main.mjs', '--quick', '--out', out], { encoding: 'utf8' });
       expect(run.stderr).to.equal('');
       expect(run.status).to.equal(0);
-      const page = readFileSync(path.join(out, 'experiments.md'), 'utf8');
+      const page = ['experiments.md', 'federated-experiments.md'].map((name) => readFileSync(path.join(out, name), 'utf8')).join('');
       const shown = [...page.matchAll(/\(experiments\/([\w-]+\.svg)\)/g)].map(([, file]) => file!);
       expect(readdirSync(path.join(out, 'experiments')).sort()).to.deep.equal(shown.sort());
       for (const file of shown) {
         const svg = readFileSync(path.join(out, 'experiments', file), 'utf8');
-        expect(svg).to.match(/^<svg[\s\S]*<path[\s\S]*<\/svg>\n$/);
+        expect(svg).to.match(/^<svg[\s\S]*<(path|rect)[\s\S]*<\/svg>\n$/);
       }
     } finally {
       rmSync(out, { recursive: true, force: true });
