@@ -78,7 +78,7 @@ async function silhouettes(/** @type {Float64Array[]} */ means, /** @type {numbe
 /** @type {{ name: string, damage: (template: Int8Array, random: Random) => Int8Array }[]} */
 const DAMAGES = [
   {
-    name: 'overlap 0.3 left: 35 % of the pixels flipped',
+    name: '35 % of the pixels flipped',
     damage: (xi, random) => xi.map((x) => (random.uniform() < 0.35 ? -x : x)),
   },
   {
