@@ -416,23 +416,29 @@ Status combine_rows(const Rows& x, const float* coefficients, size_t width, floa
 
 Status dense_product(const double* a, size_t size, const double* block, size_t width, double* out,
                      const runtime::Parallel& parallel) {
-  // The kernel wants whole vectors: copies of the rows are padded with zeros.
-  const size_t stride = kernels::gibbs_stride(size);
-  std::vector<double> padded(width * stride, 0);
-  for (size_t k = 0; k < width; ++k) std::copy_n(block + k * size, size, padded.data() + k * stride);
-  constexpr size_t kRows = 16;
-  return runtime::run_parallel((size + kRows - 1) / kRows,
-                               [&](size_t item) -> Result<bool> {
-                                 const size_t first = item * kRows;
-                                 const size_t rows = std::min(kRows, size - first);
-                                 std::vector<double> some(rows * stride, 0);
-                                 for (size_t r = 0; r < rows; ++r)
-                                   std::copy_n(a + (first + r) * size, size, some.data() + r * stride);
-                                 kernels::active().gibbs->means({rows, stride}, width, some.data(),
-                                                                padded.data(), out + first * width);
-                                 return true;
-                               },
-                               parallel);
+  constexpr size_t kColumns = kernels::kGibbsPad;
+  std::vector<double> transposed(size * width);
+  for (size_t k = 0; k < width; ++k) {
+    for (size_t i = 0; i < size; ++i) transposed[i * width + k] = block[k * size + i];
+  }
+  // As the matrix is symmetric, a strip of its columns serves for rows: combinations of its lines.
+  return runtime::run_parallel(
+      pieces(size, kColumns),
+      [&](size_t item) -> Result<bool> {
+        const size_t first = item * kColumns;
+        const size_t columns = std::min(kColumns, size - first);
+        std::vector<double> strip(size * kColumns, 0);
+        for (size_t i = 0; i < size; ++i)
+          std::copy_n(a + i * size + first, columns, strip.data() + i * kColumns);
+        std::vector<double> sums(width * kColumns, 0);
+        kernels::active().gibbs->add_combinations({size, kColumns}, width, strip.data(), transposed.data(),
+                                                  sums.data());
+        for (size_t c = 0; c < columns; ++c) {
+          for (size_t k = 0; k < width; ++k) out[(first + c) * width + k] = sums[k * kColumns + c];
+        }
+        return true;
+      },
+      parallel);
 }
 
 }  // namespace engram::engine

@@ -190,6 +190,9 @@ TEST_CASE("dense products equal Float64 loops") {
   for (const size_t n : {1, 15, 16, 100}) {
     const std::vector<float> noise = reference::random_floats(n * n, n);
     std::vector<double> a(noise.begin(), noise.end());
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < i; ++j) a[i * n + j] = a[j * n + i];
+    }
     const std::vector<double> block(a.begin(),
                                     a.begin() + static_cast<ptrdiff_t>(std::min<size_t>(3, n) * n));
     const size_t width = block.size() / n;
