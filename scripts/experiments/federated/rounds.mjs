@@ -27,18 +27,18 @@ export const sizes = {
 
 /**
  * Plays rounds of clients with archetypes drawn from the seed.
- * @param {{ seed: number, archetypes: number, rounds: number, options: FederatedOptions,
+ * @param {{ seed: number, archetypes: number, rounds: number, options: FederatedOptions, rank?: number,
  *   clients: (round: number) => Share[] }} play
  * @returns {Promise<State[]>}
  */
-function play({ seed, archetypes, rounds, options, clients }) {
+function play({ seed, archetypes, rounds, options, rank, clients }) {
   const random = new Random(seed);
   const truth = randomArchetypes(random, archetypes, options.dim);
   return withFederation(options, async (memory) => {
     const states = [];
     for (let round = 0; round < rounds; ++round) {
       const examples = clients(round).map((share) => drawExamples(random, truth, share));
-      const report = await playRound(memory, examples);
+      const report = await playRound(memory, examples, rank === undefined ? {} : { rank });
       states.push({ count: memory.count, overlaps: bestOverlaps(memory.archetypes, truth), report });
     }
     return states;
@@ -221,6 +221,7 @@ async function cooperative(/** @type {number} */ seeds) {
       archetypes: 3,
       rounds: 12,
       options: { dim: 400, plasticity: 0.6 },
+      rank: 16,
       clients: () => qualities.map((quality) => ({ exposure: uniform(3), count: 400, quality })),
     });
     const last = runs.map((states) => states[11]);

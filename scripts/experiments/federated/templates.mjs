@@ -13,7 +13,8 @@ export async function openSigns() {
   const { count, dim, labels, fill } = await openImages(dataFolder(), 'train');
   const grey = new Float32Array(count * dim);
   await fill(grey);
-  const images = Int8Array.from(grey, (x) => (x > BLACK ? 1 : -1));
+  const images = new Int8Array(grey.length);
+  for (let i = 0; i < images.length; ++i) images[i] = grey[i] > BLACK ? 1 : -1;
   return { images, labels: Uint32Array.from(labels.rows), dim, count };
 }
 
