@@ -21,7 +21,8 @@ constexpr size_t kDense = 256;        // operators this small are written out an
 constexpr size_t kMostBlock = 64;     // default
 constexpr double kDependent = 1e-10;  // share of a unit vector that is left of one that depends on others
 constexpr size_t kGramPerBlock = 32;  // a Gram matrix pays up to this many rows for each vector of the block
-constexpr size_t kMostGram = 4096;    // rows of a Gram matrix that is kept
+constexpr size_t kSignGain = 8;       // times as many where examples are signs: their bits are counted
+constexpr size_t kMostGram = 5792;    // rows of a Gram matrix that is kept: 256 MiB
 constexpr size_t kRoom = 160;         // vectors that a basis of narrow blocks grows by ...
 constexpr size_t kRoomBytes = size_t{128} << 20;  // ... while they take no more than this
 
@@ -402,6 +403,20 @@ Result<Eigenpairs> lift(const FactorOperator& a, Eigenpairs gram, const Parallel
   return top_eigenpairs(a, polish, parallel);
 }
 
+// Whether the first row is one of signs: the others will be as well.
+bool begins_with_signs(const engine::Rows& x) {
+  if (x.count == 0) return false;
+  const auto all = [&](const auto* row) {
+    return std::all_of(row, row + x.dim, [](auto v) { return v == 1 || v == -1; });
+  };
+  switch (x.element) {
+    case engine::Element::kFloat32: return all(static_cast<const float*>(x.data));
+    case engine::Element::kInt8: return all(static_cast<const int8_t*>(x.data));
+    case engine::Element::kSign: break;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Eigenpairs> top_eigenpairs_of_factor(const FactorOperator& a, const EigenOptions& options,
@@ -411,7 +426,8 @@ Result<Eigenpairs> top_eigenpairs_of_factor(const FactorOperator& a, const Eigen
   const engine::Rows& x = a.rows();
   const size_t smaller = std::min(x.count, x.dim);
   const size_t block = options.block > 0 ? options.block : options.k + 8;
-  const bool pays = smaller <= std::min(kMostGram, kGramPerBlock * block) && options.k <= smaller;
+  const size_t rows_that_pay = kGramPerBlock * block * (begins_with_signs(x) ? kSignGain : 1);
+  const bool pays = smaller <= std::min(kMostGram, rows_that_pay) && options.k <= smaller;
   if (!pays || a.dim() <= kDense) return top_eigenpairs(a, options, parallel);
   std::vector<double> gram(smaller * smaller);
   const bool by_columns = x.dim <= x.count;
