@@ -9,7 +9,7 @@ import { HebbianOperator } from './hebbian-operator.js';
 import type { LinearOperator } from './linear-operator.js';
 import type { NativeFederatedMemory, NativeMessage, NativeRound, NativeSettle } from './native.js';
 import { NativeHandle } from './native-handle.js';
-import { optionsObject } from './options.js';
+import { number, optionsObject } from './options.js';
 import { Questions } from './questions.js';
 import { Turns } from './turns.js';
 
@@ -149,6 +149,18 @@ function isProductSource(source: MessageSource | ProductSource): source is Produ
   return typeof (source as Partial<ProductSource> | null | undefined)?.restarting === 'function';
 }
 
+/** A source that fits a memory of this dim. */
+function checkedSource(op: string, source: ProductSource, dim: number): ProductSource {
+  const { clients, weights, symmetricNoise } = source;
+  if (source.dim !== dim) throw badArgument('ERR_ENGRAM_SHAPE', op, 'products.dim', source.dim, `that of the memory, ${dim}`);
+  if (!types.isFloat64Array(weights)) throw badArgument('ERR_ENGRAM_TYPE', op, 'products.weights', weights, 'a Float64Array');
+  if (weights.length !== clients.length) {
+    throw badArgument('ERR_ENGRAM_SHAPE', op, 'products.weights', weights, `${clients.length} numbers, one for each client`);
+  }
+  number(op, 'products.symmetricNoise', symmetricNoise, (sigma) => sigma >= 0, 'a number of at least 0');
+  return source;
+}
+
 function roundOfProducts(
   op: string,
   store: FederatedStore,
@@ -157,9 +169,9 @@ function roundOfProducts(
 ): Promise<RoundReport> {
   return asynchronous(op, options, (call: Call<RoundReport>) => {
     const native = store.native(op);
+    const { clients, weights, symmetricNoise } = checkedSource(op, source, native.counts()[0]);
     const settle = call.settle((...report: never[]) => reportOf(native, report));
     const asking = productQuestions(op, source, settle);
-    const { clients, weights, symmetricNoise } = source;
     const numbers = (of: (client: ClientSummary) => number): Float64Array => Float64Array.from(clients, of);
     asking.id = native.roundOfProducts(
       asking.ask,

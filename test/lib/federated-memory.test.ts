@@ -139,6 +139,12 @@ describe('FederatedMemory', () => {
     expect([...report.clientWeights].map((a) => a.toFixed(3))).to.deep.equal(['0.333', '0.000', '0.333', '0.333']);
     expect(report.rejectedClients).to.have.length(1);
     expect(Math.min(...bestOverlaps(memory.archetypes, world.archetypes, dim))).to.be.above(0.98);
+    for (const [wrong, code] of [
+      [{ dim: dim + 1 }, 'SHAPE'], [{ weights: Float64Array.of(1) }, 'SHAPE'], [{ weights: [1, 1, 1] }, 'TYPE'],
+      [{ symmetricNoise: '0' }, 'TYPE'], [{ symmetricNoise: -1 }, 'RANGE'],
+    ] as const) {
+      await expectRejection(memory.round({ ...source, ...wrong } as unknown as ProductSource), `ERR_ENGRAM_${code}`);
+    }
   });
 
   it('recalls archetypes from damaged cues', async () => {
