@@ -94,7 +94,7 @@ function fuzz() {
     add(0, 0, names.length);
     return;
   }
-  for (const name of names) check(`fuzz ${name}`, 'node', ['scripts/fuzz.mjs', '--seconds=30', name]);
+  for (const name of names) check(`fuzz ${name}`, 'node', ['scripts/fuzz.mjs', '--seconds=15', name]);
 }
 
 try {
