@@ -35,6 +35,21 @@ __attribute__((visibility("hidden"))) double __wrap_exp(double x) { return engra
 __attribute__((visibility("hidden"))) double __wrap_exp2(double x) { return engram_old_exp2(x); }
 __attribute__((visibility("hidden"))) double __wrap_log(double x) { return engram_old_log(x); }
 __attribute__((visibility("hidden"))) double __wrap_log2(double x) { return engram_old_log2(x); }
+
+// These moved from libdl into libc with glibc 2.34, and got a new version by that.
+void* engram_old_dlopen(const char*, int);
+void* engram_old_dlsym(void*, const char*);
+char* engram_old_dlerror();
+__asm__(".symver engram_old_dlopen,dlopen@GLIBC_2.2.5");
+__asm__(".symver engram_old_dlsym,dlsym@GLIBC_2.2.5");
+__asm__(".symver engram_old_dlerror,dlerror@GLIBC_2.2.5");
+__attribute__((visibility("hidden"))) void* __wrap_dlopen(const char* file, int mode) {
+  return engram_old_dlopen(file, mode);
+}
+__attribute__((visibility("hidden"))) void* __wrap_dlsym(void* library, const char* name) {
+  return engram_old_dlsym(library, name);
+}
+__attribute__((visibility("hidden"))) char* __wrap_dlerror() { return engram_old_dlerror(); }
 #endif
 }
 

@@ -177,12 +177,7 @@ class BatchJob final : public runtime::Job {
       return 0;
     }
     if (!more.value()) return 0;
-    Result<const engine::Backend*> backend = engine::find_backend("cpu");
-    if (!backend.ok()) {
-      fail(backend.status());
-      return 0;
-    }
-    Result<std::unique_ptr<engine::Pass>> pass = backend.value()->plan(operation);
+    Result<std::unique_ptr<engine::Pass>> pass = snapshot_->placement.backend->plan(operation);
     if (!pass.ok()) {
       fail(pass.status());
       return 0;
@@ -239,9 +234,10 @@ void start(const std::shared_ptr<Request>& request, std::shared_ptr<const Snapsh
   // Progress is the caller's own: a request that reports it does not share a pass.
   const bool joinable = may_join && !request->call.on_progress;
   if (joinable && OpenBatches::instance().join(request, snapshot.get(), *operation)) return;
+  const engine::Backend& backend = *snapshot->placement.backend;
   auto job = std::make_shared<BatchJob>(std::move(snapshot), std::move(operation), request, joinable);
   OpenBatches::instance().enter(request, job, joinable);
-  runtime::Pool::instance().submit(std::move(job));
+  backend.submit(std::move(job));
 }
 
 void BatchJob::retry_alone() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/memory.h"
+#include "engine/cpu_backend.h"
 
 namespace engram::dense {
 
@@ -65,6 +66,12 @@ Status values_error(bool hetero) {
                                      : "this memory stores no values apart from its patterns"};
 }
 
+uint64_t bytes_on_device(const Snapshot& snapshot) {
+  uint64_t bytes = 0;
+  for (const Block& block : snapshot.blocks) bytes += block.resident != nullptr ? block.resident->bytes() : 0;
+  return bytes;
+}
+
 bool fits(uint64_t rows, size_t width) { return rows <= SIZE_MAX / sizeof(float) / width; }
 
 }  // namespace
@@ -75,6 +82,7 @@ Memory::Memory(size_t dim, size_t value_dim, bool hetero)
   empty->dim = dim;
   empty->value_dim = value_dim;
   empty->hetero = hetero;
+  empty->placement.backend = &engine::cpu_backend();
   snapshot_ = std::move(empty);
 }
 
@@ -84,21 +92,51 @@ Result<std::shared_ptr<Memory>> Memory::create(size_t dim, size_t value_dim) {
   return std::shared_ptr<Memory>(new Memory(dim, hetero ? value_dim : dim, hetero));
 }
 
+// The rows that lie there already get their places one after the other; an arena that still has room is
+// closed, since its block's place is as large as its rows.
+Status Memory::place(const Placement& placement) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*snapshot_);
+  next->placement = placement;
+  for (Block& block : next->blocks) block.resident.reset();
+  for (Block& block : next->blocks) {
+    Result<std::shared_ptr<engine::Resident>> resident = reserve(*next, block.rows);
+    if (!resident.ok()) return resident.status();
+    block.resident = std::move(resident).value();
+  }
+  open_arena_.reset();
+  snapshot_ = std::move(next);
+  return {};
+}
+
 Status Memory::adopt(const float* keys, const float* values, uint64_t rows,
                      std::shared_ptr<const void> owner) {
   if ((values != nullptr) != hetero_) return values_error(hetero_);
   if (rows == 0) return {};
   const std::lock_guard<std::mutex> lock(mutex_);
+  Result<std::shared_ptr<engine::Resident>> resident = reserve(*snapshot_, rows);
+  if (!resident.ok()) return resident.status();
   auto next = std::make_shared<Snapshot>(*snapshot_);
   next->blocks.push_back({.keys = keys,
                           .values = hetero_ ? values : keys,
                           .first = next->count,
                           .rows = rows,
-                          .owner = std::move(owner)});
+                          .owner = std::move(owner),
+                          .resident = std::move(resident).value()});
   next->count += rows;
   next->live += rows;
   snapshot_ = std::move(next);
   return {};
+}
+
+// Room on the device for the rows of a new block, beside those of a snapshot.
+Result<std::shared_ptr<engine::Resident>> Memory::reserve(const Snapshot& beside, uint64_t rows) const {
+  const Placement& placement = beside.placement;
+  return placement.backend->reserve({.capacity = rows,
+                                     .dim = dim_,
+                                     .value_dim = hetero_ ? value_dim_ : 0,
+                                     .storage = placement.options.storage,
+                                     .beside = bytes_on_device(beside)});
 }
 
 // The open arena where it has room, else a new one of at least twice its size.
@@ -117,14 +155,33 @@ Result<std::shared_ptr<Memory::Arena>> Memory::arena_for(uint64_t rows) const {
   return Arena::allocate(rows, dim_, separate_values);  // just enough, where there is no memory for more
 }
 
+// An arena for new rows, and the place of its block on the device: both just large enough where the device
+// has no room for more.
+Result<Memory::Room> Memory::room_for(uint64_t rows) const {
+  Result<std::shared_ptr<Arena>> found = arena_for(rows);
+  if (!found.ok()) return found.status();
+  std::shared_ptr<Arena> arena = std::move(found).value();
+  const bool extends = !snapshot_->blocks.empty() && snapshot_->blocks.back().owner == arena;
+  if (extends) return Room{arena, snapshot_->blocks.back().resident};
+  Result<std::shared_ptr<engine::Resident>> resident = reserve(*snapshot_, arena->capacity - arena->used);
+  if (resident.status().code() == StatusCode::kOutOfMemory && arena->capacity - arena->used > rows) {
+    found = Arena::allocate(rows, dim_, hetero_ ? value_dim_ : 0);
+    if (!found.ok()) return found.status();
+    arena = std::move(found).value();
+    resident = reserve(*snapshot_, rows);
+  }
+  if (!resident.ok()) return resident.status();
+  return Room{std::move(arena), std::move(resident).value()};
+}
+
 Result<uint64_t> Memory::append(const float* keys, const float* values, uint64_t rows) {
   if ((values != nullptr) != hetero_) return values_error(hetero_);
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t first = snapshot_->count;
   if (rows == 0) return first;
-  Result<std::shared_ptr<Arena>> found = arena_for(rows);
+  Result<Room> found = room_for(rows);
   if (!found.ok()) return found.status();
-  const std::shared_ptr<Arena> arena = std::move(found).value();
+  const auto [arena, resident] = std::move(found).value();
 
   // Behind the rows that any snapshot sees: nobody reads here yet.
   float* const key_rows = arena->keys.as<float>() + arena->used * dim_;
@@ -137,8 +194,12 @@ Result<uint64_t> Memory::append(const float* keys, const float* values, uint64_t
   if (!next->blocks.empty() && next->blocks.back().owner == arena) {
     next->blocks.back().rows += rows;  // the rows lie right behind the last block's
   } else {
-    next->blocks.push_back(
-        {.keys = key_rows, .values = value_rows, .first = first, .rows = rows, .owner = arena});
+    next->blocks.push_back({.keys = key_rows,
+                            .values = value_rows,
+                            .first = first,
+                            .rows = rows,
+                            .owner = arena,
+                            .resident = resident});
   }
   next->count += rows;
   next->live += rows;
@@ -185,6 +246,8 @@ size_t Memory::native_bytes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return native_bytes_;
 }
+
+uint64_t Memory::device_bytes() const { return bytes_on_device(*snapshot()); }
 
 std::optional<Calibration> Memory::calibration() const {
   const std::lock_guard<std::mutex> lock(mutex_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/backend.h"
 
 namespace engram::dense {
 
@@ -19,7 +20,14 @@ struct Block {
   const float* values = nullptr;  // rows x value_dim; equals keys for an auto-associative memory
   uint64_t first = 0;
   uint64_t rows = 0;
-  std::shared_ptr<const void> owner;  // keeps keys and values alive
+  std::shared_ptr<const void> owner;           // keeps keys and values alive
+  std::shared_ptr<engine::Resident> resident;  // the rows' place on the device; null: none
+};
+
+// Where a memory is read: the CPU reads rows where they lie, a device keeps copies of them.
+struct Placement {
+  const engine::Backend* backend = nullptr;
+  engine::DeviceOptions options;
 };
 
 // What a reader sees: immutable, shared, alive as long as somebody reads it.
@@ -33,6 +41,7 @@ struct Snapshot {
   // Bit i set: item i was removed. nullptr: nothing was. May have fewer than count bits:
   // items stored since the last removal are not removed.
   std::shared_ptr<const std::vector<uint64_t>> removed;
+  Placement placement;
 
   bool is_removed(uint64_t i) const {
     return removed && i / 64 < removed->size() && ((*removed)[i / 64] >> (i % 64) & 1);
@@ -58,8 +67,13 @@ class Memory {
   // value_dim 0: auto-associative. kShape when dim is 0.
   static Result<std::shared_ptr<Memory>> create(size_t dim, size_t value_dim = 0);
 
+  // Moves the reading of the memory to a backend, for the calls that follow. kOutOfMemory where the device
+  // has no room for its rows; nothing is changed then.
+  Status place(const Placement& placement);
+
   // Takes rows where they lie; `owner` keeps them alive. `values` must be null exactly when the
-  // memory is auto-associative. No element is read.
+  // memory is auto-associative. No element is read before the first call that needs it. kOutOfMemory where a
+  // device has no room for them.
   Status adopt(const float* keys, const float* values, uint64_t rows, std::shared_ptr<const void> owner);
   // Copies rows into arenas whose size doubles; rows already stored stay where they are.
   // kNonFinite (naming row and column), kOutOfMemory; nothing is stored then. Returns the index of
@@ -75,6 +89,8 @@ class Memory {
   bool hetero() const noexcept { return hetero_; }
   // Bytes this memory allocated itself (arenas, removal bits); adopted rows are not counted.
   size_t native_bytes() const;
+  // Bytes it holds on its device.
+  uint64_t device_bytes() const;
 
   std::optional<Calibration> calibration() const;
   void set_calibration(const Calibration& calibration);
@@ -83,6 +99,12 @@ class Memory {
   struct Arena;
   Memory(size_t dim, size_t value_dim, bool hetero);
   Result<std::shared_ptr<Arena>> arena_for(uint64_t rows) const;
+  struct Room {
+    std::shared_ptr<Arena> arena;
+    std::shared_ptr<engine::Resident> resident;
+  };
+  Result<Room> room_for(uint64_t rows) const;
+  Result<std::shared_ptr<engine::Resident>> reserve(const Snapshot& beside, uint64_t rows) const;
 
   const size_t dim_;
   const size_t value_dim_;

@@ -33,7 +33,11 @@ double square_distance(const float* a, const float* b, size_t dim) {
 ScoredMemory::ScoredMemory(std::shared_ptr<const Snapshot> snapshot) : snapshot_(std::move(snapshot)) {
   blocks_.reserve(snapshot_->blocks.size());
   for (const Block& block : snapshot_->blocks) {
-    blocks_.push_back({.keys = block.keys, .values = block.values, .first = block.first, .rows = block.rows});
+    blocks_.push_back({.keys = block.keys,
+                       .values = block.values,
+                       .first = block.first,
+                       .rows = block.rows,
+                       .resident = block.resident.get()});
   }
 }
 
@@ -43,6 +47,8 @@ engine::ScoreFold ScoredMemory::pass() const {
   pass.count = snapshot_->count;
   pass.dim = snapshot_->dim;
   pass.value_dim = snapshot_->value_dim;
+  pass.separate_values = snapshot_->hetero;
+  pass.device = snapshot_->placement.options;
   if (snapshot_->removed != nullptr) pass.removed = *snapshot_->removed;
   return pass;
 }

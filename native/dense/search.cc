@@ -1,5 +1,6 @@
 // Exact search: the k most similar items of each query.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -22,42 +23,120 @@ struct Hit {
   }
 };
 
-// One top-k pass on Float32 scores, which cancel where a query is close to an item; then the k found are
-// scored again in Float64, rounded once, and sorted by that.
+// Top-k passes find the items, then those found are scored again in Float64, rounded once, and sorted by
+// that: Float32 scores cancel where a query is close to an item.
+//
+// A device that keeps or multiplies rows in fewer bits is asked for more than k. Whether the k best are
+// surely among them follows from how far its scores may be off; queries for which that is not so go through a
+// second pass in Float32.
 class SearchProgram final : public Program {
  public:
   SearchProgram(Batch batch, Similarity similarity, uint32_t k)
-      : batch_(std::move(batch)), similarity_(similarity), k_(k), memory_(batch_.snapshot) {}
+      : batch_(std::move(batch)),
+        similarity_(similarity),
+        k_(k),
+        rounding_(k <= engine::kMostDeviceK ? device_rounding(*batch_.snapshot) : engine::Rounding()),
+        memory_(batch_.snapshot) {}
 
   Result<bool> next(engine::ScoreFold& pass) override {
-    if (!top_.empty()) {
-      for (uint64_t i = 0; i < batch_.count; ++i) write(i);
-      return false;
+    switch (stage_++) {
+      case 0: ask(pass); return true;
+      case 1:
+        for (uint64_t i = 0; i < batch_.count; ++i) {
+          if (rounding_.none() || proved(i)) {
+            write(i, i);
+          } else {
+            unproved_.push_back(i);
+          }
+        }
+        if (unproved_.empty()) return false;
+        ask_again(pass);
+        return true;
+      default:
+        for (uint64_t u = 0; u < unproved_.size(); ++u) write(unproved_[u], u);
+        return false;
     }
-    prepare_queries(similarity_, batch_.queries, batch_.count, batch_.snapshot->dim);
-    top_.resize(batch_.count * k_);
-    scale_.assign(batch_.count, 1.0F);
-    pass = memory_.pass();
-    pass.term = key_term(similarity_);
-    pass.queries = batch_.queries;
-    pass.query_count = batch_.count;
-    pass.scale = scale_.data();
-    pass.fold = engine::Fold::kTopK;
-    pass.k = k_;
-    pass.top = top_.data();
-    return true;
   }
 
   uint64_t total_work() const override { return batch_.count * batch_.snapshot->count; }
 
  private:
-  void write(uint64_t query) {
+  static engine::Rounding device_rounding(const Snapshot& snapshot) {
+    const bool on_device = snapshot.placement.backend->facts().id != "cpu";
+    return on_device ? engine::rounding_of(snapshot.placement.options) : engine::Rounding();
+  }
+
+  void ask(engine::ScoreFold& pass) {
+    constexpr uint64_t kSpare = 32;
+    prepare_queries(similarity_, batch_.queries, batch_.count, batch_.snapshot->dim);
+    asked_ = rounding_.none()
+                 ? k_
+                 : static_cast<uint32_t>(std::min<uint64_t>(
+                       {batch_.snapshot->live, engine::kMostDeviceK, 4 * uint64_t{k_} + kSpare}));
+    describe(pass, batch_.count);
+    if (!rounding_.none()) pass.max_square_norm = &max_square_norm_;
+  }
+
+  // The queries left over, side by side at the front; their numbers ascend.
+  void ask_again(engine::ScoreFold& pass) {
+    const size_t dim = batch_.snapshot->dim;
+    for (uint64_t u = 0; u < unproved_.size(); ++u) {
+      std::memmove(batch_.queries + u * dim, batch_.queries + unproved_[u] * dim, dim * sizeof(float));
+    }
+    asked_ = k_;
+    describe(pass, unproved_.size());
+    pass.in_float32 = true;
+  }
+
+  void describe(engine::ScoreFold& pass, uint64_t queries) {
+    top_.resize(queries * asked_);
+    scale_.assign(queries, 1.0F);
+    pass = memory_.pass();
+    pass.term = key_term(similarity_);
+    pass.queries = batch_.queries;
+    pass.query_count = queries;
+    pass.scale = scale_.data();
+    pass.fold = engine::Fold::kTopK;
+    pass.k = asked_;
+    pass.top = top_.data();
+  }
+
+  // Whether the k best items of a query are among those found. At least k items have a true score of their
+  // k-th score less the error or better; an item that was not found has a true score of the last one found
+  // plus the error at most.
+  bool proved(uint64_t query) const {
+    if (asked_ == batch_.snapshot->live) return true;
+    const engine::Candidate* found = top_.data() + query * asked_;
+    return static_cast<double>(found[k_ - 1].score) - found[asked_ - 1].score > 2 * score_error(query);
+  }
+
+  // |<q', x'> - <q, x>| <= r (2 + r) |q| |x| for q' and x' within r of q and x, and likewise for |x|^2 / 2;
+  // what Float32 sums add is small beside it, and covered by the factor.
+  double score_error(uint64_t query) const {
+    constexpr double kSums = 1.125;
+    const size_t dim = batch_.snapshot->dim;
+    const double q = std::sqrt(square_norm(batch_.queries + query * dim, dim));
+    const double stray = rounding_.absolute * std::sqrt(static_cast<double>(dim));
+    const double x = std::sqrt(static_cast<double>(max_square_norm_)) * (1 + 2 * rounding_.relative) + stray;
+    const double r = rounding_.relative;
+    double error = r * (2 + r) * q * x + stray * (q + x);
+    if (similarity_ == Similarity::kEuclidean) error += r * (1 + r) * x * x + stray * x;
+    // A cosine's error is that of directions: of the product and of the norm, both relative to |x|.
+    if (similarity_ == Similarity::kCosine) {
+      if (stray > 0)
+        return std::numeric_limits<double>::infinity();  // small rows may have lost their direction
+      error = q * (r * (2 + r) + r * (1 + r));
+    }
+    return kSums * error;
+  }
+
+  // The answer of a query from what the `row`-th query of the last pass found.
+  void write(uint64_t query, uint64_t row) {
     const size_t dim = batch_.snapshot->dim;
     hits_.clear();
-    for (uint32_t r = 0; r < k_; ++r) {
-      const uint64_t item = top_[query * k_ + r].index;
-      const double exact =
-          exact_similarity(similarity_, batch_.queries + query * dim, memory_.key(item), dim);
+    for (uint32_t r = 0; r < asked_; ++r) {
+      const uint64_t item = top_[row * asked_ + r].index;
+      const double exact = exact_similarity(similarity_, batch_.queries + row * dim, memory_.key(item), dim);
       hits_.push_back({static_cast<float>(exact), item});
     }
     std::sort(hits_.begin(), hits_.end());
@@ -72,10 +151,15 @@ class SearchProgram final : public Program {
   Batch batch_;
   const Similarity similarity_;
   const uint32_t k_;
+  const engine::Rounding rounding_;
   ScoredMemory memory_;
+  int stage_ = 0;
+  uint32_t asked_ = 0;  // items that a pass is asked for
   std::vector<engine::Candidate> top_;
   std::vector<Hit> hits_;
   std::vector<float> scale_;
+  std::vector<uint64_t> unproved_;
+  float max_square_norm_ = 0;
 };
 
 class Search final : public Operation {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/pair_solver.h"
 #include "engine/score_fold.h"
+#include "runtime/job.h"
 
 namespace engram::engine {
 
@@ -34,7 +36,7 @@ struct DeviceFacts {
   bool available = false;
   std::string reason;  // why it is not available
   uint64_t memory_bytes = 0;
-  std::string instruction_set;  // CPU only
+  std::string instruction_set;  // CPU: the one in use; devices: "sm_<compute capability>"
 };
 
 class Backend {
@@ -43,13 +45,22 @@ class Backend {
   virtual DeviceFacts facts() const = 0;
   // Plans the operation; the pointers in `operation` must stay valid while the pass lives. kOutOfMemory.
   virtual Result<std::unique_ptr<Pass>> plan(const ScoreFold& operation) const = 0;
+  // Runs a job whose passes are this backend's: on the pool, or on threads that may wait for a device. The
+  // job is finished with kOutOfMemory where neither can be had.
+  virtual void submit(std::shared_ptr<runtime::Job> job) const = 0;
+  // Room for rows on the device. Null on the CPU, which reads them where they lie, and where the memory is
+  // larger than the device: then they pass through it in every pass. kOutOfMemory where others hold the room.
+  virtual Result<std::shared_ptr<Resident>> reserve(const ResidentLayout& layout) const = 0;
+  // A solver of transport problems with these clouds, of which it keeps a copy. Null on the CPU, whose
+  // algorithms solve their problems themselves. kOutOfMemory.
+  virtual Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& clouds) const = 0;
 };
 
 // Every device this build knows of, available or not; the CPU is first.
 std::vector<DeviceFacts> devices();
 
-// "auto" and "cpu" give the CPU. kDevice, with the reason, for a device that is known but not available;
-// kRange for a name that means nothing.
+// "auto" gives the first device that is available, else the CPU. kDevice, with the reason, for a device that
+// is known but not available; kRange for a name that means nothing.
 Result<const Backend*> find_backend(const std::string& device);
 
 }  // namespace engram::engine

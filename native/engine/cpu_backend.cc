@@ -10,6 +10,7 @@
 #include "engine/key_terms.h"
 #include "engine/strand_fold.h"
 #include "kernels/dispatch.h"
+#include "runtime/pool.h"
 
 namespace engram::engine {
 namespace {
@@ -252,6 +253,15 @@ class CpuBackend final : public Backend {
   }
   Result<std::unique_ptr<Pass>> plan(const ScoreFold& operation) const override {
     return plan_on_cpu(operation, kernels::active());
+  }
+  void submit(std::shared_ptr<runtime::Job> job) const override {
+    runtime::Pool::instance().submit(std::move(job));
+  }
+  Result<std::shared_ptr<Resident>> reserve(const ResidentLayout& /*layout*/) const override {
+    return std::shared_ptr<Resident>();
+  }
+  Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& /*clouds*/) const override {
+    return std::shared_ptr<const PairSolver>();
   }
 };
 

@@ -13,6 +13,8 @@
 #include <span>
 #include <vector>
 
+#include "engine/resident.h"
+
 namespace engram::engine {
 
 // Stored rows that lie together; row r is item first + r.
@@ -21,6 +23,8 @@ struct KeyBlock {
   const float* values = nullptr;  // rows x value_dim
   uint64_t first = 0;
   uint64_t rows = 0;
+  Resident* resident =
+      nullptr;  // of the backend that plans the operation; null: the rows are in host memory only
 };
 
 // What a key adds to its dot product. Computed from the keys in the pass itself: the memory may be
@@ -52,6 +56,9 @@ struct ScoreFold {
   size_t dim = 0;
   std::span<const uint64_t> removed;  // bit j of word j/64: item j is removed; may be shorter than count
   KeyTerm term = KeyTerm::kNone;
+  bool separate_values = false;  // values are a matrix of their own, of width value_dim
+  DeviceOptions device;          // what devices do with it; the CPU computes in Float32
+  bool in_float32 = false;       // a device that rounds is to leave the pass to the CPU
 
   // the queries: query_count x dim, and one scale for each
   const float* queries = nullptr;
@@ -61,7 +68,7 @@ struct ScoreFold {
   Fold fold = Fold::kLogSumExp;
   double* lse = nullptr;                         // kLogSumExp, kReadout: query_count
   bool read_keys = true;                         // kReadout: read out keys (width dim), else values
-  size_t value_dim = 0;                          // kReadout with read_keys == false
+  size_t value_dim = 0;                          // width of the values
   float* readout = nullptr;                      // kReadout: query_count x width
   uint32_t k = 0;                                // kTopK: 1 <= k <= live items
   Candidate* top = nullptr;                      // kTopK: query_count x k

@@ -1,8 +1,10 @@
 // What a dense memory holds: adopt, append, remove.
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "engine/backend.h"
 #include "node/buffer_owner.h"
 #include "node/dense_memory.h"
 #include "node/errors.h"
@@ -60,10 +62,28 @@ napi_value remove(napi_env env, napi_callback_info info) {
                       : throw_status(env, removed.status());
 }
 
+// place(device, storage, arithmetic): what follows is computed there.
+napi_value place(napi_env env, napi_callback_info info) {
+  DenseCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const std::string device = call.arguments.text(0);
+  const auto storage = call.arguments.integer<uint8_t>(1);
+  const auto arithmetic = call.arguments.integer<uint8_t>(2);
+  if (!call.arguments.ok()) return nullptr;
+  const Result<const engine::Backend*> backend = engine::find_backend(device);
+  if (!backend.ok()) return throw_status(env, backend.status());
+  const Status status =
+      call.memory().place({.backend = backend.value(),
+                           .options = {.storage = static_cast<engine::Storage>(storage),
+                                       .arithmetic = static_cast<engine::Arithmetic>(arithmetic)}});
+  return undefined_or_throw(env, status);
+}
+
 }  // namespace
 
 Methods dense_store_methods() {
-  return {method("adopt", &adopt), method("append", &append), method("remove", &remove)};
+  return {method("adopt", &adopt), method("append", &append), method("remove", &remove),
+          method("place", &place), method("deviceBytes", &device_bytes<dense::Memory>)};
 }
 
 }  // namespace engram::node

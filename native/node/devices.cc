@@ -1,6 +1,7 @@
 #include "node/devices.h"
 
 #include "engine/backend.h"
+#include "engine/device_plugin.h"
 #include "node/arguments.h"
 #include "node/errors.h"
 #include "node/values.h"
@@ -30,6 +31,15 @@ napi_value resolve_device(napi_env env, napi_callback_info info) {
   return text(env, backend.value()->facts().id);
 }
 
+// setDevicePlugin(path): where the plugin for devices lies; before the first question about devices.
+napi_value set_device_plugin(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  std::string path = arguments.text(0);
+  if (!arguments.ok()) return nullptr;
+  engine::set_device_plugin_path(std::move(path));
+  return undefined(env);
+}
+
 // configure(threads)
 napi_value configure(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -48,7 +58,8 @@ napi_value threads(napi_env env, napi_callback_info /*info*/) {
 
 std::vector<napi_property_descriptor> device_functions() {
   return {method("devices", &devices), method("resolveDevice", &resolve_device),
-          method("configure", &configure), method("threads", &threads)};
+          method("setDevicePlugin", &set_device_plugin), method("configure", &configure),
+          method("threads", &threads)};
 }
 
 }  // namespace engram::node

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/backend.h"
 #include "node/buffer_owner.h"
 #include "node/errors.h"
 #include "node/values.h"
@@ -72,6 +73,17 @@ napi_value cloud(napi_env env, napi_callback_info info) {
   return array(env, {points, weights});
 }
 
+// place(device): pairs are solved there from now on.
+napi_value place(napi_env env, napi_callback_info info) {
+  MeasureCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const std::string device = call.arguments.text(0);
+  if (!call.arguments.ok()) return nullptr;
+  const Result<const engine::Backend*> backend = engine::find_backend(device);
+  if (!backend.ok()) return throw_status(env, backend.status());
+  return undefined_or_throw(env, call.memory().place(*backend.value()));
+}
+
 }  // namespace
 
 Result<CloudsView> clouds_view(Arguments& arguments, size_t at, size_t dim) {
@@ -90,11 +102,13 @@ Result<CloudsView> clouds_view(Arguments& arguments, size_t at, size_t dim) {
 }
 
 void define_measure_memory(Environment& environment, napi_value exports) {
-  define_memory<transport::MeasureMemory>(environment, exports, "MeasureMemory", &construct,
-                                          {{method("facts", &facts), method("cloud", &cloud)},
-                                           measure_request_methods(),
-                                           measure_retrieval_methods(),
-                                           measure_file_methods()});
+  define_memory<transport::MeasureMemory>(
+      environment, exports, "MeasureMemory", &construct,
+      {{method("facts", &facts), method("cloud", &cloud), method("place", &place),
+        method("deviceBytes", &device_bytes<transport::MeasureMemory>)},
+       measure_request_methods(),
+       measure_retrieval_methods(),
+       measure_file_methods()});
 }
 
 }  // namespace engram::node

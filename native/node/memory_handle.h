@@ -95,6 +95,15 @@ napi_value native_bytes(napi_env env, napi_callback_info info) {
   return number(env, handle->memory() == nullptr ? 0 : static_cast<double>(handle->memory()->native_bytes()));
 }
 
+// deviceBytes(): bytes the memory holds on its device; 0 once disposed.
+template <typename Memory>
+napi_value device_bytes(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto* handle = MemoryHandle<Memory>::of(arguments);
+  if (handle == nullptr) return nullptr;
+  return number(env, handle->memory() == nullptr ? 0 : static_cast<double>(handle->memory()->device_bytes()));
+}
+
 // dispose(): lets the memory go; calls under way end normally on their own share of it.
 template <typename Memory>
 napi_value dispose(napi_env env, napi_callback_info info) {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "transport/device_batch.h"
+#include "transport/device_phase.h"
 #include "transport/pairs.h"
 
 namespace engram::transport {
@@ -44,23 +46,46 @@ class QuerySelfPhase final : public Phase {
 class PairPhase final : public Phase {
  public:
   PairPhase(const MeasureMemory& memory, const std::vector<Query>& queries, const SolveOptions& options,
-            const DivergenceOutputs& out)
-      : memory_(memory), queries_(queries), geometry_(geometry_of(memory)), options_(options), out_(out) {}
+            const DeviceAnswers& answers, const DivergenceOutputs& out)
+      : memory_(memory),
+        queries_(queries),
+        geometry_(geometry_of(memory)),
+        options_(options),
+        answers_(answers),
+        out_(out) {}
 
   size_t items() const override { return queries_.size() * memory_.clouds().count(); }
 
   Result<bool> work(size_t item, Workspace& workspace, bool fresh, size_t& entries) override {
-    const size_t q = item / memory_.clouds().count();
-    const size_t k = item % memory_.clouds().count();
+    const engine::PairSolution* found = answers_.find(item);
+    if (found != nullptr && is_final(*found)) {
+      entries -= std::min<size_t>(entries, 1);
+      const Result<Solution> solution = solution_of(*found, geometry_);
+      if (!solution.ok()) return solution.status();
+      return finish(item, solution.value());
+    }
     if (fresh) {
-      Status status = start(queries_[q], k, workspace);
+      Status status = start(item, workspace);
       if (!status.ok()) return status;
     }
     Result<bool> solved = workspace.cross.advance(entries);
     if (!solved.ok() || !solved.value()) return solved;
+    Solution solution = workspace.cross.solution();
+    if (found != nullptr) solution.iterations += found->iterations;
+    return finish(item, solution);
+  }
+
+ private:
+  bool is_final(const engine::PairSolution& found) const {
+    return found.converged || found.iterations >= options_.max_iterations;
+  }
+
+  Result<bool> finish(size_t item, const Solution& cross) {
+    const size_t q = item / memory_.clouds().count();
+    const size_t k = item % memory_.clouds().count();
     const Solution& self = queries_[q].self;
-    const Debiased divergence = debias(workspace.cross.solution(), self, memory_.self_terms().solution(k));
-    Solution worst = workspace.cross.solution();  // of the problems that this request has solved
+    const Debiased divergence = debias(cross, self, memory_.self_terms().solution(k));
+    Solution worst = cross;  // of the problems that this request has solved
     worst.residual = std::max(worst.residual, self.residual);
     worst.converged = worst.converged && self.converged;
     Status status = check_converged(worst, options_, q, k);
@@ -69,12 +94,22 @@ class PairPhase final : public Phase {
     return true;
   }
 
- private:
-  Status start(const Query& query, size_t k, Workspace& workspace) {
+  // Begins where a device has stopped, with the iterations that it has left, or from the beginning.
+  Status start(size_t item, Workspace& workspace) {
+    const Query& query = queries_[item / memory_.clouds().count()];
+    const size_t k = item % memory_.clouds().count();
     const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
-    tilted_potential(memory_.self_terms(), k, nu, query.mean.data(), geometry_, workspace.potential);
-    Status status = workspace.cross.start(query.measure, nu, geometry_, options_, /*means=*/false);
-    if (status.ok()) workspace.cross.begin_with(workspace.potential.data());
+    const engine::PairSolution* found = answers_.find(item);
+    SolveOptions options = options_;
+    if (found != nullptr) {
+      options.max_iterations -= found->iterations;
+    } else {
+      tilted_potential(memory_.self_terms(), k, nu, query.mean.data(), geometry_, workspace.potential);
+    }
+    Status status = workspace.cross.start(query.measure, nu, geometry_, options, /*means=*/false);
+    if (status.ok()) {
+      workspace.cross.begin_with(found != nullptr ? answers_.potential(item) : workspace.potential.data());
+    }
     return status;
   }
 
@@ -90,6 +125,7 @@ class PairPhase final : public Phase {
   const std::vector<Query>& queries_;
   const Geometry geometry_;
   const SolveOptions options_;
+  const DeviceAnswers& answers_;
   const DivergenceOutputs out_;
 };
 
@@ -102,13 +138,15 @@ class DivergenceProgram final : public Program {
         queries_(clouds_->count()),
         stored_selves_(*memory_),
         query_selves_(queries_, geometry_of(*memory_), options),
-        pairs_(*memory_, queries_, options, out) {}
+        device_pairs_(*memory_, *clouds_, options, answers_),
+        pairs_(*memory_, queries_, options, answers_, out) {}
 
   Result<Phase*> next() override {
     switch (passed_++) {
       case 0: gather(); return &stored_selves_;
       case 1: return &query_selves_;
-      case 2: return &pairs_;
+      case 2: return &device_pairs_;
+      case 3: return &pairs_;
       default: return nullptr;
     }
   }
@@ -132,6 +170,8 @@ class DivergenceProgram final : public Program {
   std::vector<Query> queries_;
   StoredSelfPhase stored_selves_;
   QuerySelfPhase query_selves_;
+  DeviceAnswers answers_;
+  DevicePhase device_pairs_;
   PairPhase pairs_;
   int passed_ = 0;
 };
@@ -149,8 +189,9 @@ Result<std::shared_ptr<runtime::Ticket>> divergence(std::shared_ptr<const Measur
                                                     runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
-  return submit(divergence_program(std::move(memory), std::move(queries), options, out), std::move(call),
-                std::move(done));
+  const engine::Backend& backend = memory->backend();
+  return submit(divergence_program(std::move(memory), std::move(queries), options, out), backend,
+                std::move(call), std::move(done));
 }
 
 Status divergence_sync(std::shared_ptr<const MeasureMemory> memory, QueryClouds queries,

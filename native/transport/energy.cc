@@ -78,8 +78,9 @@ Result<std::shared_ptr<runtime::Ticket>> energy(std::shared_ptr<const MeasureMem
                                                 runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
+  const engine::Backend& backend = memory->backend();
   return submit(std::make_unique<EnergyProgram>(std::move(memory), std::move(queries), beta, options, energy),
-                std::move(call), std::move(done));
+                backend, std::move(call), std::move(done));
 }
 
 Status energy_sync(std::shared_ptr<const MeasureMemory> memory, QueryClouds queries, double beta,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace engram::transport {
 namespace {
@@ -39,8 +40,7 @@ double GibbsSum::rescale(double exponent) {
   return 1;
 }
 
-void GibbsSum::add(double exponent, double bound, const std::vector<double>& f,
-                   const std::vector<double>& means) {
+void GibbsSum::add(double exponent, double bound, std::span<const double> f, std::span<const double> means) {
   const double weight = rescale(exponent);
   total_ += weight;
   bound_ += weight * bound;
@@ -195,17 +195,18 @@ double Evaluation::dual_bound(size_t k, Workspace& workspace, size_t& entries) {
 }
 
 // Takes the solution for cloud k in.
-void Evaluation::take(size_t k, const Workspace& workspace, Chunk& chunk) {
-  const Solution& solution = workspace.cross.solution();
-  const Debiased divergence = debias(solution, self_, terms_.solution(k));
+void Evaluation::take(size_t k, const CrossSolver& solver, Chunk& chunk) {
+  take(k, {solver.solution(), solver.f(), solver.g(), solver.means()}, chunk);
+}
+
+void Evaluation::take(size_t k, const Solved& solved, Chunk& chunk) {
+  const Debiased divergence = debias(solved.solution, self_, terms_.solution(k));
   divergences_[k] = divergence.value;
-  Memo& memo = memos_[k];
-  memo.g = workspace.cross.g();
-  chunk.sum.add(exponent(k, divergence.value), divergence.bound, workspace.cross.f(),
-                workspace.cross.means());
+  memos_[k].g.assign(solved.g.begin(), solved.g.end());
+  chunk.sum.add(exponent(k, divergence.value), divergence.bound, solved.f, solved.means);
   ++chunk.evaluated;
-  chunk.iterations += solution.iterations;
-  chunk.converged = chunk.converged && solution.converged;
+  chunk.iterations += solved.solution.iterations;
+  chunk.converged = chunk.converged && solved.solution.converged;
   if (&chunk == &first_) nearest_exponent_ = exponent(k, divergence.value + divergence.bound);
 }
 
@@ -240,8 +241,39 @@ Result<bool> Evaluation::nearest_first(Workspace& workspace, bool fresh, size_t&
   }
   Result<bool> solved = workspace.cross.advance(entries);
   if (!solved.ok() || !solved.value()) return solved;
-  take(nearest_, workspace, first_);
+  take(nearest_, workspace.cross, first_);
   return true;
+}
+
+bool Evaluation::is_open(size_t k) const {
+  return divergences_[k] == kInfinity && !negligible(k, mean_bound(k)) && !negligible(k, lower_[k]) &&
+         !negligible(k, moved_bound(k));
+}
+
+std::span<const double> Evaluation::first_potential(size_t k, Workspace& workspace) const {
+  if (!memos_[k].g.empty()) return memos_[k].g;
+  const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
+  tilted_potential(terms_, k, nu, mean_.data(), geometry_, workspace.potential);
+  return workspace.potential;
+}
+
+Status Evaluation::take(size_t k, const DeviceAnswer& answer) {
+  const auto is_of = [k](const Chunk& chunk) { return k < chunk.end; };
+  Chunk& chunk = *std::find_if(chunks_.begin(), chunks_.end(), is_of);
+  Memo& memo = memos_[k];
+  if (!answer.is_final(options_.solve)) {  // others() goes on from there
+    memo.g.assign(answer.potential.begin(), answer.potential.end());
+    chunk.iterations += answer.solution.iterations;
+    return {};
+  }
+  const Result<Solution> solution = solution_of(answer.solution, geometry_);
+  if (!solution.ok()) return solution.status();
+  take(k, {solution.value(), answer.transform, answer.potential, answer.projections}, chunk);
+  memo.f.assign(answer.transform.begin(), answer.transform.end());
+  const Cloud cloud = memory_.clouds()[k];
+  memo.mean_potential = std::inner_product(memo.g.begin(), memo.g.end(), cloud.weights, 0.0);
+  memo.points = points_;
+  return {};
 }
 
 Result<bool> Evaluation::others(size_t index, Workspace& workspace, size_t& entries) {
@@ -251,8 +283,7 @@ Result<bool> Evaluation::others(size_t index, Workspace& workspace, size_t& entr
     if (!chunk.solving) {
       const size_t look = geometry_.dim * state_->weights.size();
       entries -= std::min(entries, look);
-      if (k == nearest_ || negligible(k, mean_bound(k)) || negligible(k, lower_[k]) ||
-          negligible(k, moved_bound(k))) {
+      if (!is_open(k)) {
         ++chunk.at;
         continue;
       }
@@ -268,7 +299,7 @@ Result<bool> Evaluation::others(size_t index, Workspace& workspace, size_t& entr
     Result<bool> solved = workspace.cross.advance(entries);
     if (!solved.ok()) return solved;
     if (!solved.value()) return false;
-    take(k, workspace, chunk);
+    take(k, workspace.cross, chunk);
     chunk.solving = false;
     ++chunk.at;
   }

@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
+#include "transport/device_batch.h"
 #include "transport/measures.h"
 #include "transport/pairs.h"
 #include "transport/phased_job.h"
@@ -51,7 +53,7 @@ struct Energetics {
 class GibbsSum {
  public:
   void reset(size_t size, size_t dim);
-  void add(double exponent, double bound, const std::vector<double>& f, const std::vector<double>& means);
+  void add(double exponent, double bound, std::span<const double> f, std::span<const double> means);
   void add(const GibbsSum& other);
 
   bool empty() const noexcept { return total_ == 0; }
@@ -77,6 +79,7 @@ class GibbsSum {
 //   self                 (until done)
 //   survey(chunk)        only where needs_survey()
 //   nearest_first        (until done)
+//   take                 only where a device solves pairs
 //   others(chunk)        (until done)
 //   end
 class Evaluation {
@@ -92,6 +95,12 @@ class Evaluation {
   Result<bool> self(Workspace& workspace, bool fresh, size_t& entries);
   Result<bool> survey(size_t chunk, Workspace& workspace, bool fresh, size_t& entries);
   Result<bool> nearest_first(Workspace& workspace, bool fresh, size_t& entries);
+  // For a device: the state, whether cloud k has yet to be solved there, a potential of the cloud to begin
+  // with, and what was found. take() fails with kRange.
+  const State& state() const noexcept { return *state_; }
+  bool is_open(size_t k) const;
+  std::span<const double> first_potential(size_t k, Workspace& workspace) const;
+  Status take(size_t k, const DeviceAnswer& answer);
   Result<bool> others(size_t chunk, Workspace& workspace, size_t& entries);
   void end(Energetics& found);
 
@@ -105,6 +114,13 @@ class Evaluation {
     std::vector<double> f;      // the soft c-transform of a potential, at `points`
     double mean_potential = 0;  // <b, g> of that potential
     std::shared_ptr<const std::vector<double>> points;
+  };
+  // A solved pair.
+  struct Solved {
+    const Solution& solution;
+    std::span<const double> f;
+    std::span<const double> g;
+    std::span<const double> means;
   };
   struct Chunk {
     Chunk(size_t first_, size_t end_) : first(first_), end(end_) {}
@@ -127,7 +143,8 @@ class Evaluation {
   double moved_bound(size_t k) const;
   Status start(size_t k, Workspace& workspace);
   double dual_bound(size_t k, Workspace& workspace, size_t& entries);
-  void take(size_t k, const Workspace& workspace, Chunk& chunk);
+  void take(size_t k, const CrossSolver& solver, Chunk& chunk);
+  void take(size_t k, const Solved& solved, Chunk& chunk);
 
   const MeasureMemory& memory_;
   const FlowOptions options_;

@@ -18,13 +18,15 @@ std::string plain(double value) {
 
 }  // namespace
 
-Status check_exponents(const engine::GibbsPair& pair) {
-  if (pair.spread() * pair.rate() <= kMostExponent) return {};
-  const double epsilon = std::numbers::log2e / pair.rate();
+Status check_exponents(double spread, double rate) {
+  if (spread * rate <= kMostExponent) return {};
+  const double epsilon = std::numbers::log2e / rate;
   return {StatusCode::kRange, "epsilon is " + plain(epsilon) +
-                                  " and the costs between two clouds spread over " + plain(pair.spread()) +
+                                  " and the costs between two clouds spread over " + plain(spread) +
                                   "; Float64 holds the answer for an epsilon of at least " +
-                                  plain(pair.spread() * std::numbers::log2e / kMostExponent)};
+                                  plain(spread * std::numbers::log2e / kMostExponent)};
 }
+
+Status check_exponents(const engine::GibbsPair& pair) { return check_exponents(pair.spread(), pair.rate()); }
 
 }  // namespace engram::transport

@@ -33,6 +33,8 @@ class Flow {
   Result<bool> work_open(Workspace& workspace, bool fresh, size_t& entries);
   Result<bool> work_survey(size_t chunk, Workspace& workspace, bool fresh, size_t& entries);
   Result<bool> work_others(size_t chunk, Workspace& workspace, size_t& entries);
+  // Where others are needed: for what a device solves of them.
+  Evaluation& evaluation() noexcept { return evaluation_; }
   void end_survey() noexcept { begin_stage(Stage::kNearest); }
   void end_others() noexcept { begin_stage(Stage::kJudge); }
 

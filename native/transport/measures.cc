@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/numbers.h"
+#include "engine/cpu_backend.h"
 #include "transport/self_terms.h"
 
 namespace engram::transport {
@@ -50,12 +51,22 @@ Result<std::shared_ptr<MeasureMemory>> MeasureMemory::create(std::shared_ptr<con
     }
   }
   std::shared_ptr<MeasureMemory> memory(new MeasureMemory());
+  memory->backend_ = &engine::cpu_backend();
   memory->epsilon_ = epsilon;
   memory->cost_scale_ = options.cost_scale;
   memory->log_prior_ = std::move(log_prior);
   memory->self_terms_ = std::make_unique<SelfTerms>(*clouds);
   memory->clouds_ = std::move(clouds);
   return memory;
+}
+
+Status MeasureMemory::place(const engine::Backend& backend) {
+  Result<std::shared_ptr<const engine::PairSolver>> solver =
+      backend.pair_solver({clouds_->points(), clouds_->weights(), clouds_->offsets(), clouds_->dim()});
+  if (!solver.ok()) return solver.status();
+  backend_ = &backend;
+  pair_solver_ = std::move(solver).value();
+  return {};
 }
 
 size_t MeasureMemory::native_bytes() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/backend.h"
 #include "transport/clouds.h"
 
 namespace engram::transport {
@@ -36,6 +37,14 @@ class MeasureMemory {
   SelfTerms& self_terms() const noexcept { return *self_terms_; }
   size_t native_bytes() const;
 
+  // Moves the solving of pairs to a backend, for the calls that follow. kOutOfMemory where its device has no
+  // room for the clouds. Not while calls run.
+  Status place(const engine::Backend& backend);
+  const engine::Backend& backend() const noexcept { return *backend_; }
+  // Null on the CPU.
+  const engine::PairSolver* pair_solver() const noexcept { return pair_solver_.get(); }
+  uint64_t device_bytes() const { return pair_solver_ == nullptr ? 0 : pair_solver_->bytes(); }
+
  private:
   MeasureMemory() = default;
 
@@ -44,6 +53,8 @@ class MeasureMemory {
   double cost_scale_ = 0;
   std::vector<float> log_prior_;
   std::unique_ptr<SelfTerms> self_terms_;
+  const engine::Backend* backend_ = nullptr;
+  std::shared_ptr<const engine::PairSolver> pair_solver_;
 };
 
 }  // namespace engram::transport

@@ -107,11 +107,11 @@ class JobTicket final : public runtime::Ticket {
 
 }  // namespace
 
-std::shared_ptr<runtime::Ticket> submit(std::unique_ptr<Program> program, runtime::CallOptions call,
-                                        runtime::Done done) {
+std::shared_ptr<runtime::Ticket> submit(std::unique_ptr<Program> program, const engine::Backend& backend,
+                                        runtime::CallOptions call, runtime::Done done) {
   auto job = std::make_shared<PhasedJob>(std::move(program), std::move(call), std::move(done));
   auto ticket = std::make_shared<JobTicket>(job);
-  runtime::Pool::instance().submit(std::move(job));
+  backend.submit(std::move(job));
   return ticket;
 }
 

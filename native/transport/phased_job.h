@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/backend.h"
 #include "runtime/job.h"
 #include "runtime/ticket.h"
 #include "transport/cross_solver.h"
@@ -44,9 +45,9 @@ class Program {
   virtual uint64_t total_units() const = 0;
 };
 
-// Runs the program on the pool; `done` may be empty.
-std::shared_ptr<runtime::Ticket> submit(std::unique_ptr<Program> program, runtime::CallOptions call,
-                                        runtime::Done done);
+// Runs the program where the backend runs its jobs; `done` may be empty.
+std::shared_ptr<runtime::Ticket> submit(std::unique_ptr<Program> program, const engine::Backend& backend,
+                                        runtime::CallOptions call, runtime::Done done);
 // Runs it with the calling thread taking part.
 Status run(std::unique_ptr<Program> program, unsigned max_threads);
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "transport/device_batch.h"
 #include "transport/flow.h"
 #include "transport/pairs.h"
 #include "transport/requests.h"
@@ -50,6 +51,49 @@ class ChunkPhase final : public Phase {
   const size_t chunks_;
 };
 
+// What a device solves of the others of several flows, before the CPU looks at what is left of them. One
+// item, which goes from batch to batch.
+class DeviceOthersPhase final : public Phase {
+ public:
+  DeviceOthersPhase(const MeasureMemory& memory, const SolveOptions& options, Flows flows)
+      : memory_(memory), options_(options), flows_(std::move(flows)) {}
+  size_t items() const override { return 1; }
+  uint64_t units_per_item() const override { return 0; }
+  Result<bool> work(size_t /*item*/, Workspace& workspace, bool /*fresh*/, size_t& entries) override {
+    entries = 0;  // a batch is a slice
+    DeviceBatch batch(memory_, options_, /*projects=*/true);
+    std::vector<std::pair<Evaluation*, size_t>> pairs;
+    gather(batch, pairs, workspace);
+    if (batch.empty()) return true;
+    Status status = batch.solve();
+    for (size_t p = 0; p < pairs.size() && status.ok(); ++p) {
+      status = pairs[p].first->take(pairs[p].second, batch.answer(p));
+    }
+    if (!status.ok()) return status;
+    return flow_ == flows_.size();
+  }
+
+ private:
+  void gather(DeviceBatch& batch, std::vector<std::pair<Evaluation*, size_t>>& pairs, Workspace& workspace) {
+    for (; flow_ < flows_.size() && !batch.full(); ++flow_, cloud_ = 0) {
+      Evaluation& evaluation = flows_[flow_]->evaluation();
+      batch.begin_query(evaluation.state().measure());
+      for (; cloud_ < memory_.clouds().count(); ++cloud_) {
+        if (batch.full()) return;
+        if (!evaluation.is_open(cloud_) || !batch.fits(cloud_)) continue;
+        batch.add(cloud_, evaluation.first_potential(cloud_, workspace));
+        pairs.emplace_back(&evaluation, cloud_);
+      }
+    }
+  }
+
+  const MeasureMemory& memory_;
+  const SolveOptions options_;
+  const Flows flows_;
+  size_t flow_ = 0;
+  size_t cloud_ = 0;
+};
+
 class RetrieveProgram final : public Program {
  public:
   RetrieveProgram(std::shared_ptr<const MeasureMemory> memory, QueryClouds queries,
@@ -58,6 +102,7 @@ class RetrieveProgram final : public Program {
         queries_(std::move(queries)),
         options_(options),
         out_(out),
+        asks_device_(asks_device(*memory_, options.solve)),
         stored_selves_(*memory_) {}
 
   Result<Phase*> next() override {
@@ -76,6 +121,11 @@ class RetrieveProgram final : public Program {
       for (Flow::Need need : {Flow::Need::kSurvey, Flow::Need::kOthers}) {
         Flows flows = in_need(need);
         if (flows.empty()) continue;
+        if (need == Flow::Need::kOthers && asks_device_ && device_ == nullptr) {
+          device_ = std::make_unique<DeviceOthersPhase>(*memory_, options_.solve, std::move(flows));
+          return device_.get();
+        }
+        device_.reset();
         chunks_ = std::make_unique<ChunkPhase>(need, std::move(flows));
         return chunks_.get();
       }
@@ -133,11 +183,13 @@ class RetrieveProgram final : public Program {
   const QueryClouds queries_;
   const FlowOptions options_;
   RetrievalOutputs& out_;
+  const bool asks_device_;
   StoredSelfPhase stored_selves_;
   bool prepared_ = false;
   size_t next_query_ = 0;
   std::vector<std::unique_ptr<Flow>> wave_;
   std::unique_ptr<OpenPhase> open_;
+  std::unique_ptr<DeviceOthersPhase> device_;
   std::unique_ptr<ChunkPhase> chunks_;
 };
 
@@ -149,8 +201,9 @@ Result<std::shared_ptr<runtime::Ticket>> retrieve(std::shared_ptr<const MeasureM
                                                   runtime::CallOptions call, runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
+  const engine::Backend& backend = memory->backend();
   auto program = std::make_unique<RetrieveProgram>(std::move(memory), std::move(queries), options, *out);
-  return submit(std::move(program), std::move(call),
+  return submit(std::move(program), backend, std::move(call),
                 [out = std::move(out), done = std::move(done)](const Status& outcome) { done(outcome); });
 }
 

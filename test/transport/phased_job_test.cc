@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cpu_backend.h"
+
 namespace engram::transport {
 namespace {
 
@@ -97,7 +99,7 @@ TEST_CASE("a program without phases ends at once; progress ends at the total") {
     last = done;
   };
   std::promise<Status> ended;
-  submit(std::make_unique<Listed>(std::vector<Phase*>{&phase}), call,
+  submit(std::make_unique<Listed>(std::vector<Phase*>{&phase}), engine::cpu_backend(), call,
          [&](const Status& status) { ended.set_value(status); });
   CHECK(ended.get_future().get().ok());
   CHECK(last == 40);
