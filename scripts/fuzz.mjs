@@ -21,7 +21,8 @@ function run(command, args) {
 
 function build() {
   const options = [
-    '-DCMAKE_CXX_COMPILER=clang++-19', '-DENGRAM_ADDON=OFF', '-DENGRAM_TESTS=OFF', '-DENGRAM_FUZZ=ON', '--log-level=WARNING',
+    '-DCMAKE_CXX_COMPILER=clang++-19', '-DENGRAM_ADDON=OFF', '-DENGRAM_CUDA=OFF', '-DENGRAM_TESTS=OFF', '-DENGRAM_FUZZ=ON',
+    '--log-level=WARNING',
   ];
   return run('cmake', ['-S', '.', '-B', BUILD, '-G', 'Ninja', ...options]) && run('cmake', ['--build', BUILD]);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Builds the addon into build/Release with CMake: what binding.gyp, `npm run build:native` and prebuildify
-// (through its --node-gyp override, whose arguments are ignored) all reach.
+// Builds the addon into build/Release with CMake, and beside it, where nvcc is, the CUDA plugin: what binding.gyp,
+// `npm run build:native` and prebuildify (through its --node-gyp override, whose arguments are ignored) all reach.
+// The variable ENGRAM_CUDA may ask for the plugin (ON) or forbid it (OFF).
 'use strict';
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
@@ -32,5 +33,6 @@ run('cmake', [
   `-DCMAKE_JS_INC=${headers}`,
   `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${path.join(root, 'build', 'Release')}`,
   '-DENGRAM_TESTS=OFF',
+  `-DENGRAM_CUDA=${process.env.ENGRAM_CUDA ?? 'AUTO'}`,
 ]);
 run('cmake', ['--build', tree]);

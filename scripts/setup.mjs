@@ -83,9 +83,18 @@ function isStale(output, ...inputs) {
   return inputs.some((input) => (statSync(input).isDirectory() ? newest(input) : statSync(input).mtimeMs) > built);
 }
 
+/** Whether CMake will find nvcc, see CMakeLists.txt. */
+function hasNvcc() {
+  if (process.env.ENGRAM_CUDA === 'OFF') return false;
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/local/cuda/bin'];
+  return process.env.CUDACXX !== undefined || folders.some((folder) => existsSync(path.join(folder, 'nvcc')));
+}
+
 function build() {
-  if (isStale('build/Release/engram.node', 'native', 'CMakeLists.txt')) {
-    console.error('setup: building the native addon');
+  const products = ['engram.node', ...(hasNvcc() ? ['libengram_cuda.so'] : [])].map((name) => `build/Release/${name}`);
+  if (products.some((product) => isStale(product, 'native', 'CMakeLists.txt'))) {
+    const plugin = hasNvcc() ? ' and the CUDA plugin' : '; no CUDA plugin, because there is no nvcc';
+    console.error(`setup: building the native addon${plugin}`);
     run('npm', ['run', '--silent', 'build:native'], { stdio: ['ignore', 2, 2] });
   }
   if (isStale('dist/cjs/package.json', 'lib', 'tsconfig.json', 'package.json')) {

@@ -1,0 +1,77 @@
+// The running softmax of the queries of a warpgroup, on the accumulators of its products.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cfloat>
+#include <cstdint>
+
+#include "cuda/fold.h"
+#include "cuda/ptx.h"
+
+namespace engram::cuda {
+
+// A thread has parts of two queries, four threads of a quad the same two; accumulator 4j + i is of query i /
+// 2 and of row 8j + 2 (lane % 4) + i % 2 of the tile.
+struct HopperSoftmax {
+  float scale[2];
+  float max[2];  // of the scores; -inf before the first
+  float sum[2];  // of the thread's weights
+
+  // `query` is the thread's first of two; the other is eight further on.
+  __device__ HopperSoftmax(const float* scales, uint32_t query, uint32_t queries) {
+#pragma unroll
+    for (uint32_t half = 0; half < 2; ++half) {
+      const uint32_t at = query + 8 * half;
+      scale[half] = at < queries ? scales[at] : 1.0F;
+      max[half] = -INFINITY;
+      sum[half] = 0;
+    }
+  }
+
+  // Turns scores, before they are multiplied by the scale, into weights 2^(score - max), and tells by what
+  // earlier weights have to be multiplied.
+  template <uint32_t kCount>
+  __device__ __forceinline__ void take(float (&scores)[kCount], float (&rescale)[2]) {
+    float most[4] = {scores[0], scores[1], scores[2], scores[3]};  // four chains: each waits for itself
+#pragma unroll
+    for (uint32_t i = 4; i < kCount; ++i) most[i % 4] = fmaxf(most[i % 4], scores[i]);
+    float base[2];
+#pragma unroll
+    for (uint32_t half = 0; half < 2; ++half) {
+      float m = fmaxf(most[2 * half], most[2 * half + 1]);
+      m = fmaxf(m, __shfl_xor_sync(0xFFFFFFFFU, m, 1));
+      m = fmaxf(m, __shfl_xor_sync(0xFFFFFFFFU, m, 2));
+      m = fmaxf(max[half], m * scale[half]);
+      base[half] = m == -INFINITY ? 0.0F : m;  // all removed so far: weights 0
+      rescale[half] = exp2_fast(max[half] - base[half]);
+      max[half] = m;
+      sum[half] *= rescale[half];
+    }
+    float part[4] = {};
+#pragma unroll
+    for (uint32_t i = 0; i < kCount; ++i) {
+      scores[i] = exp2_fast(fmaf(scores[i], scale[i / 2 % 2], -base[i / 2 % 2]));
+      part[i % 4] += scores[i];
+    }
+    sum[0] += part[0] + part[1];
+    sum[1] += part[2] + part[3];
+  }
+
+  // Partial answers of this split.
+  __device__ __forceinline__ void write(const SoftmaxPartials& out, uint32_t query, uint32_t queries) const {
+#pragma unroll
+    for (uint32_t half = 0; half < 2; ++half) {
+      float all = sum[half];
+      all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
+      all += __shfl_xor_sync(0xFFFFFFFFU, all, 2);
+      const uint32_t at = query + 8 * half;
+      if (threadIdx.x % 4 != 0 || at >= queries) continue;
+      const uint64_t answer = uint64_t{blockIdx.y} * queries + at;
+      out.max[answer] = max[half] == -INFINITY ? -FLT_MAX : max[half];
+      out.sum[answer] = all;
+    }
+  }
+};
+
+}  // namespace engram::cuda

@@ -1,0 +1,321 @@
+// Transport between small clouds on the simulated device, through the engine's interface, against float64.
+#include "engine/pair_solver.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "on_device.h"
+#include "support/clouds.h"
+#include "support/transport_reference.h"
+
+namespace engram::engine {
+namespace {
+
+using testing::OnDevice;
+
+using reference::Geometry;
+using support::DoubleCloud;
+using support::random_cloud;
+
+const Backend& device() { return OnDevice::device(); }
+
+// Clouds side by side: points in Float64, or, as a memory has them, in Float32.
+template <typename Number>
+struct Set {
+  std::vector<Number> points;
+  std::vector<double> weights;
+  std::vector<uint32_t> offsets{0};
+  std::vector<DoubleCloud> clouds;  // what the reference sees
+  size_t dim;
+
+  explicit Set(size_t dim_) : dim(dim_) {}
+  void add(DoubleCloud cloud) {
+    for (double& x : cloud.points) x = static_cast<double>(static_cast<Number>(x));
+    for (const double x : cloud.points) points.push_back(static_cast<Number>(x));
+    weights.insert(weights.end(), cloud.weights.begin(), cloud.weights.end());
+    offsets.push_back(static_cast<uint32_t>(weights.size()));
+    clouds.push_back(std::move(cloud));
+  }
+};
+using Queries = Set<double>;
+using Stored = Set<float>;
+
+CloudSet view(const Stored& stored) { return {stored.points, stored.weights, stored.offsets, stored.dim}; }
+
+struct Answer {
+  std::vector<PairSolution> solutions;
+  std::vector<double> potentials;
+  std::vector<double> transforms;
+  std::vector<double> projections;
+};
+
+Answer solve_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
+                 uint32_t max_iterations) {
+  const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
+  std::vector<uint32_t> query;
+  std::vector<uint32_t> cloud;
+  Answer answer;
+  for (uint32_t q = 0; q < queries.clouds.size(); ++q) {
+    for (uint32_t k = 0; k < stored.clouds.size(); ++k) {
+      query.push_back(q);
+      cloud.push_back(k);
+      REQUIRE(solver->fits(queries.clouds[q].weights.size(), stored.clouds[k].weights.size()));
+      answer.potentials.resize(answer.potentials.size() + stored.clouds[k].weights.size());
+      answer.transforms.resize(answer.transforms.size() + queries.clouds[q].weights.size());
+    }
+  }
+  answer.solutions.resize(query.size());
+  answer.projections.resize(answer.transforms.size() * queries.dim);
+  const Status status =
+      solver->solve({.queries = {queries.points, queries.weights, queries.offsets, queries.dim},
+                     .query = query,
+                     .cloud = cloud,
+                     .cost_scale = geometry.cost_scale,
+                     .epsilon = geometry.epsilon,
+                     .tolerance = tolerance,
+                     .max_iterations = max_iterations,
+                     .potentials = answer.potentials,
+                     .solutions = answer.solutions,
+                     .transforms = answer.transforms,
+                     .projections = answer.projections});
+  CAPTURE(status.message());
+  REQUIRE(status.ok());
+  return answer;
+}
+
+TEST_CASE_FIXTURE(OnDevice, "pairs of every size equal float64 within their certificates") {
+  for (const size_t dim : {1, 3}) {
+    Queries queries(dim);
+    Stored stored(dim);
+    for (const size_t n : {1, 5, 33}) queries.add(random_cloud(n, dim, n));
+    for (const size_t n : {1, 2, 20, 40, 70}) stored.add(random_cloud(n, dim, 100 + n));
+    for (const double epsilon : {1.0, 0.1, 0.02}) {
+      const Geometry geometry{.dim = dim, .cost_scale = 0.5, .epsilon = epsilon};
+      const Answer answer = solve_all(queries, stored, geometry, 1e-6, 2000);
+      size_t p = 0;
+      for (const DoubleCloud& x : queries.clouds) {
+        for (const DoubleCloud& y : stored.clouds) {
+          CAPTURE(dim);
+          CAPTURE(epsilon);
+          CAPTURE(x.weights.size());
+          CAPTURE(y.weights.size());
+          const PairSolution& found = answer.solutions[p++];
+          CAPTURE(found.iterations);
+          CAPTURE(found.residual);
+          const double exact = reference::solve(x, y, geometry).value;
+          const double bound = found.residual * (found.spread + found.range) / 2;
+          CHECK(found.iterations > 0);
+          CHECK(found.value <= exact + 1e-9);
+          CHECK(exact <= found.value + bound + 1e-9);
+          if (found.converged) CHECK(found.residual <= 1e-6);
+          if (epsilon >= 0.1) CHECK(found.converged);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "pairs of all paths in one batch, at their bounds") {
+  Queries queries(3);
+  Stored stored(3);
+  for (const size_t n : {3, 64, 128}) queries.add(random_cloud(n, 3, n));
+  for (const size_t n : {130, 64, 128, 65}) stored.add(random_cloud(n, 3, 100 + n));
+  for (const double epsilon : {0.5, 0.03}) {
+    const Geometry geometry{.dim = 3, .cost_scale = 0.5, .epsilon = epsilon};
+    const Answer answer = solve_all(queries, stored, geometry, 1e-6, 300);
+    size_t p = 0;
+    for (const DoubleCloud& x : queries.clouds) {
+      for (const DoubleCloud& y : stored.clouds) {
+        CAPTURE(epsilon);
+        CAPTURE(x.weights.size());
+        CAPTURE(y.weights.size());
+        const PairSolution& found = answer.solutions[p++];
+        const double exact = reference::solve(x, y, geometry).value;
+        CHECK(found.value <= exact + 1e-9);
+        CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
+        if (epsilon == 0.5) CHECK(found.converged);
+      }
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "points without mass count for nothing") {
+  Queries queries(2);
+  Stored stored(2);
+  DoubleCloud x = random_cloud(6, 2, 1);
+  DoubleCloud y = random_cloud(7, 2, 2);
+  queries.add(x);
+  stored.add(y);
+  const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.2};
+  const double plain = solve_all(queries, stored, geometry, 1e-7, 1000).solutions[0].value;
+  for (DoubleCloud* cloud : {&x, &y}) {
+    cloud->points.insert(cloud->points.begin(), {1e6, -1e6});
+    cloud->weights.insert(cloud->weights.begin(), 0.0);
+  }
+  Queries more_queries(2);
+  Stored more_stored(2);
+  more_queries.add(x);
+  more_stored.add(y);
+  const PairSolution found = solve_all(more_queries, more_stored, geometry, 1e-7, 1000).solutions[0];
+  CHECK(found.value == doctest::Approx(plain).epsilon(1e-6));
+  CHECK(found.spread < 100);
+}
+
+TEST_CASE_FIXTURE(OnDevice, "clouds far apart beside epsilon stay finite") {
+  Queries queries(1);
+  Stored stored(1);
+  queries.add(random_cloud(9, 1, 3));
+  DoubleCloud far = random_cloud(11, 1, 4);
+  for (double& x : far.points) x += 300;
+  stored.add(far);
+  const Geometry geometry{.dim = 1, .cost_scale = 0.5, .epsilon = 0.05};
+  const PairSolution found = solve_all(queries, stored, geometry, 1e-6, 500).solutions[0];
+  CHECK(std::isfinite(found.value));
+  CHECK(found.value > 0.5 * 295 * 295);
+}
+
+TEST_CASE_FIXTURE(OnDevice, "a tolerance of 0 takes all iterations; the same input gives the same bits") {
+  Queries queries(3);
+  Stored stored(3);
+  queries.add(random_cloud(30, 3, 5));
+  for (const size_t n : {30, 17}) stored.add(random_cloud(n, 3, 10 + n));
+  const Geometry geometry{.dim = 3, .cost_scale = 0.5, .epsilon = 0.3};
+  const Answer once = solve_all(queries, stored, geometry, 0, 50);
+  const Answer again = solve_all(queries, stored, geometry, 0, 50);
+  for (size_t p = 0; p < 2; ++p) {
+    CHECK(once.solutions[p].iterations == 50);
+    CHECK_FALSE(once.solutions[p].converged);
+    CHECK(once.solutions[p].value == again.solutions[p].value);
+  }
+  CHECK(once.potentials == again.potentials);
+}
+
+TEST_CASE_FIXTURE(OnDevice, "pairs too large for one multiprocessor take the device, among small ones") {
+  for (const size_t dim : {1, 16}) {
+    Queries queries(dim);
+    Stored stored(dim);
+    for (const size_t n : {9, 205}) queries.add(random_cloud(n, dim, n));
+    for (const size_t n : {230, 12, 300}) stored.add(random_cloud(n, dim, 100 + n));
+    for (const double epsilon : {2.0, 0.05}) {
+      const Geometry geometry{.dim = dim, .cost_scale = 0.5, .epsilon = epsilon};
+      const Answer answer = solve_all(queries, stored, geometry, 1e-6, 100);
+      size_t p = 0;
+      for (const DoubleCloud& x : queries.clouds) {
+        for (const DoubleCloud& y : stored.clouds) {
+          CAPTURE(dim);
+          CAPTURE(epsilon);
+          CAPTURE(x.weights.size());
+          CAPTURE(y.weights.size());
+          const PairSolution& found = answer.solutions[p++];
+          const double exact = reference::solve(x, y, geometry).value;
+          CHECK(found.iterations > 0);
+          CHECK(found.value <= exact + 1e-9);
+          CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
+          if (epsilon == 2) CHECK(found.converged);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "large pairs of long rows and of long columns") {
+  for (const auto& [rows, columns] : {std::pair<size_t, size_t>{601, 80}, {80, 601}}) {
+    Queries queries(2);
+    Stored stored(2);
+    queries.add(random_cloud(rows, 2, 7));
+    stored.add(random_cloud(columns, 2, 8));
+    const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.5};
+    const PairSolution found = solve_all(queries, stored, geometry, 1e-6, 200).solutions[0];
+    const double exact = reference::solve(queries.clouds[0], stored.clouds[0], geometry).value;
+    CHECK(found.converged);
+    CHECK(found.iterations < 100);
+    CHECK(found.value <= exact + 1e-9);
+    CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "large pairs: points without mass, clouds far apart, the same bits") {
+  Queries queries(2);
+  Stored stored(2);
+  DoubleCloud x = random_cloud(200, 2, 1);
+  DoubleCloud y = random_cloud(199, 2, 2);
+  x.points.insert(x.points.begin(), {1e6, -1e6});
+  x.weights.insert(x.weights.begin(), 0.0);
+  y.points.insert(y.points.begin(), {-1e6, 1e6});
+  y.weights.insert(y.weights.begin(), 0.0);
+  queries.add(x);
+  stored.add(y);
+  for (double& number : y.points) number += 300;
+  stored.add(y);
+  const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.2};
+  const Answer once = solve_all(queries, stored, geometry, 0, 40);
+  const Answer again = solve_all(queries, stored, geometry, 0, 40);
+  CHECK(once.potentials == again.potentials);
+  CHECK(once.solutions[0].value == again.solutions[0].value);
+  CHECK(once.solutions[0].iterations == 40);
+  CHECK(once.solutions[0].spread < 100);
+  CHECK(std::isfinite(once.solutions[1].value));
+  CHECK(once.solutions[1].value > 295.0 * 295);
+}
+
+TEST_CASE_FIXTURE(OnDevice,
+                  "transforms and projections are those of the potentials, for pairs of all sizes") {
+  for (const size_t dim : {1, 3, 6}) {
+    Queries queries(dim);
+    Stored stored(dim);
+    for (const size_t n : {9, 100, 205}) queries.add(random_cloud(n, dim, n));
+    DoubleCloud first_is_empty = random_cloud(31, dim, 7);
+    first_is_empty.weights[1] += first_is_empty.weights[0];
+    first_is_empty.weights[0] = 0;
+    stored.add(first_is_empty);
+    for (const size_t n : {128, 230}) stored.add(random_cloud(n, dim, 100 + n));
+    const Geometry geometry{.dim = dim, .cost_scale = 0.5, .epsilon = 0.3};
+    const Answer answer = solve_all(queries, stored, geometry, 1e-6, 60);
+    const double* g = answer.potentials.data();
+    const double* transform = answer.transforms.data();
+    const double* projection = answer.projections.data();
+    for (const DoubleCloud& x : queries.clouds) {
+      for (const DoubleCloud& y : stored.clouds) {
+        CAPTURE(dim);
+        CAPTURE(x.weights.size());
+        CAPTURE(y.weights.size());
+        const std::vector<double> costs = reference::costs(x, y, geometry);
+        const std::vector<double> potential(g, g + y.weights.size());
+        std::vector<double> row;
+        double off = 0;
+        for (size_t i = 0; i < x.weights.size(); ++i) {
+          const double f =
+              reference::softmin(&costs[i * y.weights.size()], y.weights, potential, geometry.epsilon, row);
+          off = std::max(off, std::abs(*transform++ - f));
+          for (size_t d = 0; d < dim; ++d) {
+            double mean = 0;
+            for (size_t j = 0; j < row.size(); ++j) mean += row[j] * y.points[j * dim + d];
+            off = std::max(off, std::abs(*projection++ - mean));
+          }
+        }
+        CHECK(off < 1e-11);
+        g += y.weights.size();
+      }
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "pairs too large for the device are known") {
+  Stored stored(3);
+  stored.add(random_cloud(4, 3, 1));
+  const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
+  CHECK(solver->fits(64, 64));
+  CHECK(solver->fits(180, 180));
+  CHECK(solver->fits(16384, 16384));
+  CHECK_FALSE(solver->fits(16385, 16384));
+  CHECK_FALSE(solver->fits(1, size_t{1} << 33));
+  CHECK(solver->bytes() > 0);
+}
+
+}  // namespace
+}  // namespace engram::engine
