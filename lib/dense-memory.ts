@@ -8,6 +8,7 @@ import {
   type CalibrateOptions,
   checkedCount,
   checkedValueDim,
+  type DenseOpenOptions,
   type FromOptions,
   type RetrieveOptions,
   type SearchOptions,
@@ -18,9 +19,10 @@ import type { Retrieval, SearchResult, SparseRows } from './dense-results.js';
 import { DenseStore } from './dense-store.js';
 import { badArgument } from './errors.js';
 import * as files from './memory-files.js';
-import { checkedDim, checkedMetadata, type MemoryOptions, type OpenOptions, resolvedDevice } from './memory-options.js';
+import { checkedDim, checkedMetadata, type MemoryOptions } from './memory-options.js';
 import type { NativeDenseFacts, NativeDenseMemory } from './native.js';
 import { optionsObject } from './options.js';
+import { checkedPlacement, type Placement, type PlacementOptions } from './placement.js';
 
 /**
  * A dense associative memory: stores vectors, and completes noisy or partial ones.
@@ -34,7 +36,7 @@ export class DenseMemory {
   readonly dim: number;
   /** Width of the readout; `dim` when the memory is auto-associative. */
   readonly valueDim: number;
-  /** Where it is computed: `'cpu'`. */
+  /** Where it is computed: `'cpu'` or `'cuda:<n>'`. */
   readonly device: string;
   /** The caller's own facts about the memory, saved with it. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -55,7 +57,7 @@ export class DenseMemory {
 
   /**
    * A memory of `count` zero vectors in shared memory, to be filled in place through {@link patterns} (and
-   * {@link values}) before the first call.
+   * {@link values}) before the first call. It is computed on the CPU.
    * @throws {EngramError} `ERR_ENGRAM_RANGE`, `ERR_ENGRAM_TYPE`, `ERR_ENGRAM_OUT_OF_MEMORY`, `ERR_ENGRAM_DEVICE`.
    */
   static allocate(count: number, dim: number, options?: AllocateOptions): DenseMemory {
@@ -65,7 +67,7 @@ export class DenseMemory {
       checkedCount(op, count);
       checkedDim(op, 'dim', dim);
       const valueDim = given.valueDim === undefined ? undefined : checkedDim(op, 'valueDim', given.valueDim);
-      const memory = DenseMemory.#empty(op, dim, valueDim, given);
+      const memory = DenseMemory.#empty(op, dim, valueDim, given, checkedPlacement(op, given, true));
       const patterns = allocateShared(op, count * dim);
       const values = valueDim === undefined ? undefined : allocateShared(op, count * valueDim);
       memory.#store.take(op, { adopt: true, patterns, values }, count);
@@ -76,7 +78,8 @@ export class DenseMemory {
 
   /**
    * A memory of the rows of `patterns` (count x dim), which may be none.
-   * Copied rows are checked for NaN and infinity at once, shared and transferred ones when they are read.
+   * Copied rows are checked for NaN and infinity at once, shared and transferred ones when they are read. On a GPU
+   * nothing is shared: 'auto' copies. The GPU gets its own copy with the first call that needs it.
    * @throws {EngramError} `ERR_ENGRAM_SHAPE`, `_TYPE`, `_RANGE`, `_NONFINITE`, `_OUT_OF_MEMORY`, `_DEVICE`.
    */
   static from(patterns: Float32Array, options: FromOptions): DenseMemory {
@@ -84,7 +87,9 @@ export class DenseMemory {
     return synchronous(op, () => {
       const given = optionsObject(op, options);
       const dim = checkedDim(op, 'dim', given.dim);
-      const memory = DenseMemory.#empty(op, dim, checkedValueDim(op, given, patterns), given);
+      const valueDim = checkedValueDim(op, given, patterns);
+      const placement = checkedPlacement(op, given, given.ownership === 'share');
+      const memory = DenseMemory.#empty(op, dim, valueDim, given, placement);
       memory.#store.append(op, patterns, given, true);
       return memory;
     });
@@ -96,30 +101,39 @@ export class DenseMemory {
    * must not be changed in place while mapped (saving over one is safe).
    * @throws {EngramError} `ERR_ENGRAM_IO` (with the system's error as `cause`), `ERR_ENGRAM_FORMAT`.
    */
-  static open(path: string, options?: OpenOptions): Promise<DenseMemory> {
+  static open(path: string, options?: DenseOpenOptions): Promise<DenseMemory> {
     const native = new binding.DenseMemory();
-    return files.open('DenseMemory.open', native, path, options, DenseMemory.#opened(native));
+    return files.open('DenseMemory.open', native, path, options, DenseMemory.#opening(native));
   }
 
   /** The synchronous twin of {@link open}. */
-  static openSync(path: string, options?: Omit<OpenOptions, 'signal'>): DenseMemory {
+  static openSync(path: string, options?: Omit<DenseOpenOptions, 'signal'>): DenseMemory {
     const native = new binding.DenseMemory();
-    return files.openSync('DenseMemory.openSync', native, path, options, DenseMemory.#opened(native));
+    return files.openSync('DenseMemory.openSync', native, path, options, DenseMemory.#opening(native));
   }
 
-  static #opened(native: NativeDenseMemory): files.Opened<DenseMemory, NativeDenseFacts> {
-    return (device, metadata, [dim, valueDim, count, live], facts) => {
-      const calibration = facts && calibrationOf(facts);
-      const store = new DenseStore({ native, dim, valueDim: valueDim || undefined, count, live, calibration });
-      return new DenseMemory(store, device, metadata);
+  static #opening(native: NativeDenseMemory): files.Opening<DenseMemory, NativeDenseFacts, PlacementOptions> {
+    return (op, options) => {
+      const placement = checkedPlacement(op, options);
+      return (metadata, [dim, valueDim, count, live], facts) => {
+        const calibration = facts && calibrationOf(facts);
+        const store = new DenseStore({ native, dim, valueDim: valueDim || undefined, count, live, calibration });
+        return new DenseMemory(store, store.place(placement), metadata);
+      };
     };
   }
 
-  static #empty(op: string, dim: number, valueDim: number | undefined, options: MemoryOptions): DenseMemory {
-    const device = resolvedDevice(op, options.device);
+  static #empty(
+    op: string,
+    dim: number,
+    valueDim: number | undefined,
+    options: MemoryOptions,
+    placement: Placement,
+  ): DenseMemory {
     const metadata = checkedMetadata(op, options);
     const native = new binding.DenseMemory(dim, valueDim ?? 0);
-    return new DenseMemory(new DenseStore({ native, dim, valueDim }), device, metadata);
+    const store = new DenseStore({ native, dim, valueDim });
+    return new DenseMemory(store, store.place(placement), metadata);
   }
 
   /** Items stored so far, removed ones included: item numbers are below it. */
@@ -137,6 +151,11 @@ export class DenseMemory {
   /** Bytes that the memory allocated itself; shared, transferred and mapped rows are not counted. 0 once disposed. */
   get nativeBytes(): number {
     return this.#store.nativeBytes;
+  }
+
+  /** Bytes that the memory holds on its GPU; 0 on the CPU and once disposed. */
+  get deviceBytes(): number {
+    return this.#store.deviceBytes;
   }
 
   /** The last calibration, made by {@link calibrate} or read from the file. */

@@ -2,12 +2,13 @@
 import { checkedFloats, type Ownership, rowCount } from './arrays.js';
 import type { CallOptions } from './call.js';
 import { badArgument } from './errors.js';
-import { checkedDim, type MemoryOptions } from './memory-options.js';
+import { checkedDim, type MemoryOptions, type OpenOptions } from './memory-options.js';
 import { integer, MOST_UINT32, number } from './options.js';
+import type { PlacementOptions } from './placement.js';
 import type { Separation } from './separation.js';
 import type { Similarity } from './similarity.js';
 
-export type DenseOptions = MemoryOptions;
+export interface DenseOptions extends MemoryOptions, PlacementOptions {}
 
 export interface AllocateOptions extends DenseOptions {
   /** Width of the values of a hetero-associative memory; without it the memory is auto-associative. */
@@ -21,6 +22,9 @@ export interface FromOptions extends AllocateOptions {
   values?: Float32Array;
   ownership?: Ownership;
 }
+
+/** Options of opening a dense memory's file. */
+export interface DenseOpenOptions extends OpenOptions, PlacementOptions {}
 
 export interface StoreOptions {
   /** Needed exactly when the memory is hetero-associative. */

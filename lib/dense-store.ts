@@ -4,6 +4,7 @@ import { type Calibration, calibrationOf } from './calibration.js';
 import { badArgument, EngramError } from './errors.js';
 import type { NativeDenseMemory } from './native.js';
 import { NativeHandle } from './native-handle.js';
+import type { Placement } from './placement.js';
 
 /** Rows of patterns, and of values where the memory has any. */
 interface Rows {
@@ -33,6 +34,7 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
   calibration: Calibration | undefined;
   /** Views of rows that JavaScript may write; undefined where there are none. */
   views: Rows | undefined;
+  #isOnHost = true;
 
   constructor({ native, dim, valueDim, count = 0, live = 0, calibration }: StoreParts) {
     super(native);
@@ -44,6 +46,17 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
     this.calibration = calibration;
   }
 
+  /** Says where the memory is computed from now on; the device's id. */
+  place({ device, storage, arithmetic }: Placement): string {
+    if (device !== 'cpu') this.native('place').place(device, storage, arithmetic);
+    this.#isOnHost = device === 'cpu';
+    return device;
+  }
+
+  get deviceBytes(): number {
+    return this.isDisposed ? 0 : this.native('deviceBytes').deviceBytes();
+  }
+
   /** Checks and appends rows; keeps views of them when asked to and they stay where they are. */
   append(
     op: string,
@@ -53,7 +66,7 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
   ): { first: number; count: number } {
     const count = rowCount(op, 'patterns', checkedFloats(op, 'patterns', patterns), this.dim);
     this.#checkValues(op, values, count);
-    const rows = takeOwnership<Rows>(op, ownership, { patterns, values });
+    const rows = takeOwnership<Rows>(op, this.#ownership(op, ownership), { patterns, values });
     const first = this.count;
     this.take(op, rows, count);
     // A transferred array has moved; only a shared one is still the caller's.
@@ -94,6 +107,16 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
   override dispose(): void {
     super.dispose();
     this.views = undefined;
+  }
+
+  /** A GPU has its own copy of the rows: none can be shared with it. */
+  #ownership(op: string, asked: Ownership | undefined): Ownership | undefined {
+    if (this.#isOnHost) return asked;
+    if (asked === 'share') {
+      const expected = "'auto', 'copy' or 'transfer': a GPU needs its own copy, which would not follow the array";
+      throw badArgument('ERR_ENGRAM_RANGE', op, 'ownership', asked, expected);
+    }
+    return asked === undefined || asked === 'auto' ? 'copy' : asked;
   }
 
   #checkValues(op: string, values: unknown, count: number): void {

@@ -58,17 +58,17 @@ export class FederatedMemory {
    */
   static open(path: string, options?: Omit<OpenOptions, 'device'>): Promise<FederatedMemory> {
     const native = new binding.FederatedMemory();
-    return files.open('FederatedMemory.open', native, path, options, FederatedMemory.#opened(native));
+    return files.open('FederatedMemory.open', native, path, options, FederatedMemory.#opening(native));
   }
 
   /** The synchronous twin of {@link open}. */
   static openSync(path: string, options?: Omit<OpenOptions, 'device' | 'signal'>): FederatedMemory {
     const native = new binding.FederatedMemory();
-    return files.openSync('FederatedMemory.openSync', native, path, options, FederatedMemory.#opened(native));
+    return files.openSync('FederatedMemory.openSync', native, path, options, FederatedMemory.#opening(native));
   }
 
-  static #opened(native: NativeFederatedMemory): files.Opened<FederatedMemory, []> {
-    return (_device, metadata) => new FederatedMemory(new Opened(native, metadata) as unknown as FederatedOptions);
+  static #opening(native: NativeFederatedMemory): files.Opening<FederatedMemory, [], unknown> {
+    return () => (metadata) => new FederatedMemory(new Opened(native, metadata) as unknown as FederatedOptions);
   }
 
   /** Archetypes known, K. */

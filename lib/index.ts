@@ -12,6 +12,7 @@ export type {
   AllocateOptions,
   AssociationOptions,
   CalibrateOptions,
+  DenseOpenOptions,
   DenseOptions,
   FromOptions,
   RetrieveOptions,
@@ -51,6 +52,7 @@ export type {
 export type { Divergence, FlowTrace, MeasureRetrieval } from './measure-results.js';
 export type { MemoryOptions, OpenOptions } from './memory-options.js';
 export { version } from './package.cjs';
+export type { Arithmetic, PlacementOptions, Storage } from './placement.js';
 export {
   ClientsLostError,
   type LostClient,

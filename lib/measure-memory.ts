@@ -14,7 +14,7 @@ import * as requests from './measure-requests.js';
 import type { Divergence, MeasureRetrieval } from './measure-results.js';
 import { MeasureStore } from './measure-store.js';
 import * as files from './memory-files.js';
-import { checkedMetadata, type OpenOptions, resolvedDevice } from './memory-options.js';
+import { checkedMetadata, type MemoryOptions, type OpenOptions, resolvedDevice } from './memory-options.js';
 import type { NativeMeasureMemory } from './native.js';
 import { integer, optionsObject } from './options.js';
 
@@ -39,7 +39,11 @@ export class MeasureMemory {
   readonly epsilon: number;
   /** kappa in the cost kappa |x - y|^2. */
   readonly costScale: number;
-  /** Where it is computed: `'cpu'`. */
+  /**
+   * `'cpu'`, or the GPU `'cuda:<n>'` that solves its transport problems. {@link divergence}, {@link energy} and the
+   * steps of {@link retrieve} then send it their pairs, up to 16,384 x 16,384 points; larger pairs, those that plain
+   * iterations do not solve, problems of a cloud with itself, and requests with `precision: 'float64'` are the CPU's.
+   */
   readonly device: string;
   /** The caller's own facts about the memory, saved with it. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -91,7 +95,8 @@ export class MeasureMemory {
   static #of(op: string, argument: string, clouds: Clouds, options: MeasureFromOptions): MeasureMemory {
     const device = resolvedDevice(op, options.device);
     const metadata = checkedMetadata(op, options);
-    return new MeasureMemory(MeasureStore.of(op, argument, clouds, options), device, metadata);
+    const store = MeasureStore.of(op, argument, clouds, options);
+    return new MeasureMemory(store, store.place(device), metadata);
   }
 
   /**
@@ -101,22 +106,33 @@ export class MeasureMemory {
    */
   static open(path: string, options?: OpenOptions): Promise<MeasureMemory> {
     const native = new binding.MeasureMemory();
-    return files.open('MeasureMemory.open', native, path, options, MeasureMemory.#opened(native));
+    return files.open('MeasureMemory.open', native, path, options, MeasureMemory.#opening(native));
   }
 
   /** The synchronous twin of {@link open}. */
   static openSync(path: string, options?: Omit<OpenOptions, 'signal'>): MeasureMemory {
     const native = new binding.MeasureMemory();
-    return files.openSync('MeasureMemory.openSync', native, path, options, MeasureMemory.#opened(native));
+    return files.openSync('MeasureMemory.openSync', native, path, options, MeasureMemory.#opening(native));
   }
 
-  static #opened(native: NativeMeasureMemory): files.Opened<MeasureMemory, []> {
-    return (device, metadata) => new MeasureMemory(new MeasureStore(native), device, metadata);
+  static #opening(native: NativeMeasureMemory): files.Opening<MeasureMemory, [], MemoryOptions> {
+    return (op, options) => {
+      const device = resolvedDevice(op, options.device);
+      return (metadata) => {
+        const store = new MeasureStore(native);
+        return new MeasureMemory(store, store.place(device), metadata);
+      };
+    };
   }
 
   /** Bytes that the memory allocated itself; shared, transferred and mapped points are not counted. 0 once disposed. */
   get nativeBytes(): number {
     return this.#store.nativeBytes;
+  }
+
+  /** Bytes that the memory holds on its GPU; 0 on the CPU and once disposed. */
+  get deviceBytes(): number {
+    return this.#store.deviceBytes;
   }
 
   /**

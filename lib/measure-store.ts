@@ -20,6 +20,16 @@ export class MeasureStore extends NativeHandle<NativeMeasureMemory> {
     [this.count, this.dim, this.pointCount, this.epsilon, this.costScale] = native.facts();
   }
 
+  /** Says where pairs are solved from now on; the device's id. */
+  place(device: string): string {
+    if (device !== 'cpu') this.native('place').place(device);
+    return device;
+  }
+
+  get deviceBytes(): number {
+    return this.isDisposed ? 0 : this.native('deviceBytes').deviceBytes();
+  }
+
   /** Checks clouds, named `argument`, and stores them. */
   static of(op: string, argument: string, clouds: Clouds, options: MeasureFromOptions): MeasureStore {
     const dim = checkedDim(op, 'dim', options.dim);

@@ -1,59 +1,58 @@
 /** Memories as files: what opening and saving have in common, whatever the memory. */
 import { asynchronous, type Call, type CallOptions, synchronous } from './call.js';
-import { checkedMetadata, isVerified, type MemoryOptions, type OpenOptions, resolvedDevice } from './memory-options.js';
+import { checkedMetadata, isVerified, type MemoryOptions, type OpenOptions } from './memory-options.js';
 import type { NativeMemory, NativeOpened } from './native.js';
 import type { NativeHandle } from './native-handle.js';
 import { optionsObject, text } from './options.js';
 
-/** Makes the public memory of an opened file. */
-export type Opened<T, Facts extends unknown[]> = (
-  device: string,
-  metadata: Record<string, string>,
-  ...facts: Facts
-) => T;
+/** Checks what a kind of memory has for options of its own, before the file is touched; makes the public memory. */
+export type Opening<T, Facts extends unknown[], Options> = (
+  op: string,
+  options: Options,
+) => (metadata: Record<string, string>, ...facts: Facts) => T;
 
 /** Checks the arguments of open; what is returned makes the memory of the native answer. */
-function planOpening<T, Facts extends unknown[]>(
+function planOpening<T, Facts extends unknown[], Options extends MemoryOptions>(
   op: string,
   path: string,
-  options: MemoryOptions,
-  opened: Opened<T, Facts>,
+  options: Options,
+  opening: Opening<T, Facts, Options>,
 ): (answer: NativeOpened<Facts>) => T {
   text(op, 'path', path);
-  const device = resolvedDevice(op, options.device);
   const own = checkedMetadata(op, options);
+  const opened = opening(op, options);
   return ([entries, ...facts]) => {
     const metadata: Record<string, string> = {};
     for (let i = 0; i < entries.length; i += 2) metadata[entries[i]!] = entries[i + 1]!;
-    return opened(device, { ...metadata, ...own }, ...facts);
+    return opened({ ...metadata, ...own }, ...facts);
   };
 }
 
 /** Opens the file at `path` into `native`, which is empty. */
-export function open<T, Facts extends unknown[]>(
+export function open<T, Facts extends unknown[], Options extends OpenOptions>(
   op: string,
   native: NativeMemory<Facts>,
   path: string,
-  options: OpenOptions | undefined,
-  opened: Opened<T, Facts>,
+  options: Options | undefined,
+  opening: Opening<T, Facts, Options>,
 ): Promise<T> {
   return asynchronous(op, options, (call: Call<T>, given) => {
-    const finish = planOpening(op, path, given, opened);
+    const finish = planOpening(op, path, given, opening);
     const settle = call.settle((...answer: never[]) => finish(answer as unknown as NativeOpened<Facts>));
     call.started(native.open(path, isVerified(op, given), settle, undefined));
   });
 }
 
-export function openSync<T, Facts extends unknown[]>(
+export function openSync<T, Facts extends unknown[], Options extends Omit<OpenOptions, 'signal'>>(
   op: string,
   native: NativeMemory<Facts>,
   path: string,
-  options: Omit<OpenOptions, 'signal'> | undefined,
-  opened: Opened<T, Facts>,
+  options: Options | undefined,
+  opening: Opening<T, Facts, Options>,
 ): T {
   return synchronous(op, () => {
     const given = optionsObject(op, options);
-    const finish = planOpening(op, path, given, opened);
+    const finish = planOpening(op, path, given, opening);
     return finish(native.openSync(path, isVerified(op, given)));
   });
 }

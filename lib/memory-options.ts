@@ -6,7 +6,9 @@ import { boolean, integer, text } from './options.js';
 
 /** Options of every memory. */
 export interface MemoryOptions {
-  /** `'auto'` (default), `'cpu'` or `'cuda:<n>'`. */
+  /**
+   * `'cpu'`, `'cuda:<n>'`, or `'auto'` (default): the first GPU that is available, else the CPU. See {@link devices}.
+   */
   device?: string;
   /** Kept as `metadata.name`. */
   name?: string;

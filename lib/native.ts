@@ -53,6 +53,9 @@ export interface NativeDenseMemory extends NativeMemory<NativeDenseFacts> {
   adopt(patterns: Float32Array, values: Float32Array | undefined): void;
   append(patterns: Float32Array, values: Float32Array | undefined): number;
   remove(indices: Float64Array): number;
+  /** storage: 0 f32, 1 f16, 2 bf16. arithmetic: 0 tf32x3, 1 tf32, 2 bf16. */
+  place(device: string, storage: number, arithmetic: number): void;
+  deviceBytes(): number;
 
   // Asynchronous methods return the call's id, see cancel().
   retrieve(...args: [...NativeRetrieve, ...NativeCall]): number;
@@ -141,6 +144,8 @@ export type NativeRetrieval = [
 ];
 
 export interface NativeMeasureMemory extends NativeMemory<[]> {
+  place(device: string): void;
+  deviceBytes(): number;
   facts(): NativeMeasureFacts;
   cloud(index: number): [points: Float32Array, weights: Float64Array];
 
@@ -291,6 +296,7 @@ export interface NativeBinding {
   cancel(id: number): void;
   devices(): NativeDevice[];
   resolveDevice(name: string): string;
+  setDevicePlugin(path: string): void;
   configure(threads: number): void;
   threads(): number;
   alignmentOffset(bytes: Uint8Array): number;

@@ -42,7 +42,7 @@ type Opening = Pick<OpenOptions, 'signal' | 'verify'>;
 /** Only the header of the file is read. */
 async function describeDense(path: string, opening: Opening): Promise<Description> {
   const { DenseMemory } = await loadLibrary();
-  using memory = await DenseMemory.open(path, opening);
+  using memory = await DenseMemory.open(path, { ...opening, device: 'cpu' });
   const { count, liveCount, dim, valueDim, calibration, metadata, nativeBytes } = memory;
   const live = count === liveCount ? '' : `, ${formatCount(liveCount)} live`;
   return {
@@ -59,7 +59,7 @@ async function describeDense(path: string, opening: Opening): Promise<Descriptio
 /** Every point is read and checked. */
 async function describeMeasures(path: string, opening: Opening): Promise<Description> {
   const { MeasureMemory } = await loadLibrary();
-  using memory = await MeasureMemory.open(path, opening);
+  using memory = await MeasureMemory.open(path, { ...opening, device: 'cpu' });
   const { count, pointCount, dim, epsilon, costScale, metadata, nativeBytes } = memory;
   return {
     result: { count, points: pointCount, dim, epsilon, costScale, nativeBytes, metadata },

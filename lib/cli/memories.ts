@@ -1,4 +1,5 @@
 /** Opens memories of each kind, with a plain word where a command is for another one. */
+import { Option } from 'commander';
 import type { DenseMemory, FederatedMemory, MeasureMemory } from '../index.js';
 import { type Context, loadLibrary } from './command.js';
 import { Failure } from './failure.js';
@@ -24,14 +25,23 @@ export async function memoryKind(path: string): Promise<MemoryKind> {
   return isKind(kind) ? kind : 'dense';
 }
 
-export async function openDense(path: string, { signal }: Context): Promise<DenseMemory> {
-  const { DenseMemory } = await loadLibrary();
-  return explained(path, 'dense', DenseMemory.open(path, { signal }));
+/** Where a command computes. */
+export interface DeviceFlag {
+  device: string;
 }
 
-export async function openMeasures(path: string, { signal }: Context): Promise<MeasureMemory> {
+export function deviceOption(): Option {
+  return new Option('--device <device>', 'where to compute: auto, cpu or cuda:<n>').default('auto');
+}
+
+export async function openDense(path: string, { signal }: Context, { device }: DeviceFlag): Promise<DenseMemory> {
+  const { DenseMemory } = await loadLibrary();
+  return explained(path, 'dense', DenseMemory.open(path, { signal, device }));
+}
+
+export async function openMeasures(path: string, { signal }: Context, { device }: DeviceFlag): Promise<MeasureMemory> {
   const { MeasureMemory } = await loadLibrary();
-  return explained(path, 'measures', MeasureMemory.open(path, { signal }));
+  return explained(path, 'measures', MeasureMemory.open(path, { signal, device }));
 }
 
 export async function openFederated(path: string, { signal }: Context): Promise<FederatedMemory> {

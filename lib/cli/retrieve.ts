@@ -11,13 +11,13 @@ import {
   positiveNumber,
 } from './command.js';
 import { formatCount, formatFacts, formatNumber, formatSeconds } from './format.js';
-import { openDense } from './memories.js';
+import { type DeviceFlag, deviceOption, openDense } from './memories.js';
 import { saveNpy } from './npy.js';
 import { addReadOptions, type ReadFlags, readOptionsOf, similarityOption } from './read-options.js';
 import { readWhole } from './readers/matrix.js';
 import { openMatrix } from './readers/open.js';
 
-interface RetrieveOptions extends CommonOptions, ReadFlags {
+interface RetrieveOptions extends CommonOptions, ReadFlags, DeviceFlag {
   output: string;
   states?: string;
   separation: 'softmax';
@@ -41,7 +41,8 @@ export function addRetrieve(program: Command): void {
     .option('--beta <beta>', 'inverse temperature (default: as calibrated; calibrates if need be)', positiveNumber)
     .option('--steps <n>', 'most updates', positiveInteger, 1)
     .addOption(similarityOption())
-    .option('--tolerance <t>', 'stop a query when its update changes no number by more', nonNegativeNumber, 0);
+    .option('--tolerance <t>', 'stop a query when its update changes no number by more', nonNegativeNumber, 0)
+    .addOption(deviceOption());
   addReadOptions(command);
   defineAction<RetrieveOptions>(command, retrieve);
 }
@@ -52,7 +53,7 @@ async function retrieve(
   [path = '', queryPath = '']: readonly string[],
 ): Promise<void> {
   const { softmax } = await loadLibrary();
-  using memory = await openDense(path, context);
+  using memory = await openDense(path, context, options);
   const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
   const beta = options.beta ?? (await calibratedBeta(memory, options.similarity, context));
   const { similarity, steps, tolerance } = options;

@@ -5,13 +5,13 @@ import { type CommonOptions, type Context, defineAction, positiveInteger } from 
 import { UsageError } from './failure.js';
 import { writeWhole } from './files.js';
 import { formatCount, formatFacts, formatSeconds } from './format.js';
-import { openDense } from './memories.js';
+import { type DeviceFlag, deviceOption, openDense } from './memories.js';
 import { saveNpy } from './npy.js';
 import { addReadOptions, type ReadFlags, readOptionsOf, similarityOption } from './read-options.js';
 import { readWhole } from './readers/matrix.js';
 import { openMatrix } from './readers/open.js';
 
-interface SearchOptions extends CommonOptions, ReadFlags {
+interface SearchOptions extends CommonOptions, ReadFlags, DeviceFlag {
   count: number;
   output: string;
   similarity: Similarity;
@@ -28,7 +28,8 @@ export function addSearch(program: Command): void {
       '-o, --output <hits>',
       'hits.json: indices and scores; hits.npy: indices there, scores beside it in hits.scores.npy',
     )
-    .addOption(similarityOption());
+    .addOption(similarityOption())
+    .addOption(deviceOption());
   addReadOptions(command);
   defineAction<SearchOptions>(command, search);
 }
@@ -42,7 +43,7 @@ async function search(
   if (!/\.(json|npy)$/.test(output)) {
     throw new UsageError(`search: --output is ${JSON.stringify(output)}; expected a name that ends with .json or .npy`);
   }
-  using memory = await openDense(path, context);
+  using memory = await openDense(path, context, options);
   const queries = await readWhole(await openMatrix(queryPath, readOptionsOf(options)));
   const start = performance.now();
   const hits = await context.withProgress('Searching', (onProgress) =>

@@ -3,6 +3,7 @@
  * operators x shape x element type, against the Float64 reference, on every instruction set this machine has (one process each, forced through ENGRAM_ISA) and on
  * every device. What this machine lacks is reported as skipped.
  */
+import path from 'node:path';
 import { expect } from 'chai';
 import { devices } from '../support/engram.js';
 import { reportOf } from '../support/child.js';
@@ -12,7 +13,7 @@ import type { Report } from './run-cases.js';
 import { spectralCases } from './spectral-cases.js';
 
 const INSTRUCTION_SETS = ['scalar', 'sse4', 'avx2', 'avx512', 'neon'];
-const RUN_CASES = new URL('./run-cases.ts', import.meta.url);
+const RUN_CASES = new URL(`./run-cases${path.extname(import.meta.url)}`, import.meta.url);
 
 /** Failures shown in a message; the rest are counted. */
 const SHOWN = 5;

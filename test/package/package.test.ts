@@ -90,6 +90,13 @@ describe('the package', function () {
     expect(JSON.stringify(JSON.parse(stdout))).to.include(path.join('node_modules', 'engram', 'prebuilds'));
   });
 
+  it('brings the CUDA plugin, where nvcc is, and finds it beside the addon', function () {
+    if (!existsSync('build/Release/libengram_cuda.so')) this.skip();
+    const { stdout } = inApp(['doctor', '--json'], path.join(app, 'node_modules/.bin/engram'));
+    expect(stdout).to.include('cuda');
+    expect(stdout).not.to.include('has no CUDA backend').and.not.to.include('cannot be loaded');
+  });
+
   it('gives its types to ES modules and to CommonJS', () => {
     const tsc = path.resolve('node_modules/typescript/bin/tsc');
     for (const file of ['consumer.mts', 'consumer.cts']) {

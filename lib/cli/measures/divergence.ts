@@ -5,7 +5,7 @@ import { type CommonOptions, type Context, defineAction } from '../command.js';
 import { UsageError } from '../failure.js';
 import { writeWhole } from '../files.js';
 import { formatCount, formatFacts, formatNumber, formatSeconds } from '../format.js';
-import { openMeasures } from '../memories.js';
+import { type DeviceFlag, deviceOption, openMeasures } from '../memories.js';
 import { saveNpy } from '../npy.js';
 import {
   addCloudOptions,
@@ -18,7 +18,7 @@ import {
 import { readQueries, storedNames } from './queries.js';
 import { labeller, queryTable } from '../query-table.js';
 
-interface DivergenceFlags extends CommonOptions, CloudFlags, SolverFlags {
+interface DivergenceFlags extends CommonOptions, CloudFlags, SolverFlags, DeviceFlag {
   output?: string;
 }
 
@@ -28,7 +28,8 @@ export function addMeasuresDivergence(measures: Command): void {
     .description('Debiased Sinkhorn divergence of each query to each stored cloud, with the nearest of them.')
     .argument('<memory>', 'a memory of measures')
     .argument('<queries...>', 'clouds, in files and folders as `measures import` reads them')
-    .option('-o, --output <out>', 'out.npy: queries x clouds, Float64; out.json: error bounds, iterations and residuals too');
+    .option('-o, --output <out>', 'out.npy: queries x clouds, Float64; out.json: error bounds, iterations and residuals too')
+    .addOption(deviceOption());
   addSolverOptions(command);
   addCloudOptions(command);
   defineAction<DivergenceFlags>(command, measure);
@@ -45,7 +46,7 @@ async function measure(
     throw new UsageError(`measures divergence: --output is ${JSON.stringify(output)}; ${expected}`);
   }
   const cloudOptions = cloudOptionsOf('measures divergence', flags);
-  using memory = await openMeasures(path, context);
+  using memory = await openMeasures(path, context, flags);
   const queries = await readQueries(context, memory, queryPaths, cloudOptions);
   const start = performance.now();
   const divergence = await context.withProgress('Comparing', (onProgress) =>

@@ -5,7 +5,7 @@ import { type CommonOptions, type Context, defineAction, nonNegativeNumber, posi
 import { Failure, UsageError } from '../failure.js';
 import { writeWhole } from '../files.js';
 import { formatCount, formatFacts, formatNumber, formatSeconds, formatShare } from '../format.js';
-import { openMeasures } from '../memories.js';
+import { type DeviceFlag, deviceOption, openMeasures } from '../memories.js';
 import { cloudAt, cloudCount } from '../readers/cloud-set.js';
 import type { ReadClouds } from '../readers/clouds.js';
 import {
@@ -24,7 +24,7 @@ import { labeller, queryTable } from '../query-table.js';
 
 type StepSize = NonNullable<FlowOptions['stepSize']>;
 
-interface RetrieveFlags extends CommonOptions, CloudFlags, SolverFlags {
+interface RetrieveFlags extends CommonOptions, CloudFlags, SolverFlags, DeviceFlag {
   beta: number;
   output?: string;
   picture?: string;
@@ -45,6 +45,7 @@ export function addMeasuresRetrieve(measures: Command): void {
     .argument('<memory>', 'a memory of measures')
     .argument('<queries...>', 'clouds, in files and folders as `measures import` reads them')
     .addOption(betaOption())
+    .addOption(deviceOption())
     .option('-o, --output <out>', 'recalled clouds: out.safetensors, a memory; else a folder of npy, weights in the last column')
     .option('--picture <out.svg>', `cue, path, recalled and stored cloud of each query, of ${MOST_PANELS} at most`)
     .option('--steps <n>', 'most steps of the flow (default: 50)', positiveInteger)
@@ -75,7 +76,7 @@ async function retrieve(
     throw new UsageError(`measures retrieve: --picture is ${JSON.stringify(picture)}; expected a name that ends with .svg`);
   }
   const cloudOptions = cloudOptionsOf('measures retrieve', flags);
-  using memory = await openMeasures(path, context);
+  using memory = await openMeasures(path, context, flags);
   const queries = await readQueries(context, memory, queryPaths, cloudOptions);
   if (picture !== undefined) refuseCrowd(cloudCount(queries));
   const start = performance.now();

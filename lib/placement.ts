@@ -1,0 +1,53 @@
+/** Where dense memories are computed, and how. */
+import { badArgument } from './errors.js';
+import { type MemoryOptions, resolvedDevice } from './memory-options.js';
+import { choice } from './options.js';
+
+/** How a GPU keeps the numbers of a memory: `'f32'` as they are, or rounded to 16 bits. */
+export type Storage = 'f32' | 'f16' | 'bf16';
+
+/**
+ * How a GPU multiplies Float32 rows with many queries: `'tf32x3'` keeps the accuracy of Float32, `'tf32'` has 10 bits
+ * of mantissa, `'bf16'` 7. Few queries are always multiplied in Float32, rows of 16 bits as they are.
+ */
+export type Arithmetic = 'tf32x3' | 'tf32' | 'bf16';
+
+const STORAGES: readonly Storage[] = ['f32', 'f16', 'bf16'];
+const ARITHMETICS: readonly Arithmetic[] = ['tf32x3', 'tf32', 'bf16'];
+
+export interface PlacementOptions extends Pick<MemoryOptions, 'device'> {
+  /**
+   * Default `'f32'`. The others halve the memory on a GPU and speed calls up; answers are then those of the rounded
+   * rows, but for {@link DenseMemory.search}, which stays exact. The CPU has `'f32'` only.
+   */
+  storage?: Storage;
+  /** Default `'tf32x3'`. Of no effect on the CPU, which computes in Float32. */
+  arithmetic?: Arithmetic;
+}
+
+/** Where a dense memory is computed, and how. */
+export interface Placement {
+  device: string;
+  storage: number;
+  arithmetic: number;
+}
+
+/**
+ * The placement that the options stand for. `onHost`: the rows are the caller's to read and write, which only the CPU
+ * allows; `'auto'` is the CPU then.
+ */
+export function checkedPlacement(op: string, options: PlacementOptions, onHost = false): Placement {
+  const storage = options.storage === undefined ? 'f32' : choice(op, 'storage', options.storage, STORAGES);
+  const arithmetic =
+    options.arithmetic === undefined ? 'tf32x3' : choice(op, 'arithmetic', options.arithmetic, ARITHMETICS);
+  const automatic = options.device === undefined || options.device === 'auto';
+  const device = onHost && automatic ? 'cpu' : resolvedDevice(op, options.device);
+  if (onHost && device !== 'cpu') {
+    const expected = "'cpu' or 'auto': rows in shared memory are read where they lie, a GPU needs its own copy";
+    throw badArgument('ERR_ENGRAM_RANGE', op, 'device', options.device, expected);
+  }
+  if (device === 'cpu' && storage !== 'f32') {
+    throw badArgument('ERR_ENGRAM_RANGE', op, 'storage', storage, "'f32', the only one on the CPU");
+  }
+  return { device, storage: STORAGES.indexOf(storage), arithmetic: ARITHMETICS.indexOf(arithmetic) };
+}
