@@ -1,7 +1,7 @@
 // Runs all checks and prints, last, one line of the real totals: "N passed, N failed, N skipped".
 //
 //   node scripts/test.mjs [--all]     --all adds the sanitizer builds and a short run of the fuzzers
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -42,31 +42,80 @@ function check(title, command, args, options) {
 }
 
 /** Builds the native tests in `folder` and counts their cases. */
-function nativeTests(title, folder, cmakeOptions, env = {}, filter = []) {
+async function nativeTests(title, folder, cmakeOptions, { target = 'all', ...how } = {}) {
   const configured = check(`${title}: build`, 'sh', [
     '-c',
-    `cmake -S . -B ${folder} -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_TESTS=ON ${cmakeOptions.join(' ')} >/dev/null && cmake --build ${folder}`,
+    `cmake -S . -B ${folder} -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_CUDA=OFF -DENGRAM_TESTS=ON ${cmakeOptions.join(' ')} >/dev/null && cmake --build ${folder} --target ${target}`,
   ]);
-  if (!configured) return;
+  if (configured) await nativeCases(title, `${folder}/engram-tests`, how);
+}
+
+/** Runs a native test program and counts its cases; those of so many source files at a time. */
+async function nativeCases(title, program, { filter = [], env = {}, processes = 1 } = {}) {
   heading(title);
-  const { ok, output } = run(`${folder}/engram-tests`, filter, { capture: true, env });
-  const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped/.exec(output);
-  if (!summary) {
-    console.log('FAILED: the native tests ended without a summary');
+  const all = sourceFiles(program, []).length;
+  const chosen = sourceFiles(program, filter);
+  const parts = processes === 1 ? [[]] : [...new Set(chosen)].map((file) => [`-sf=${file}`]);
+  let ran = 0;
+  const worker = async () => {
+    for (let part = parts.pop(); part; part = parts.pop()) {
+      const result = await output(program, [...filter, ...part], env);
+      ran += countCases(result);
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, worker));
+  const complete = ran > 0 && ran === chosen.length;
+  if (!complete) console.log(`FAILED: ${ran} of ${chosen.length} native tests came to an end`);
+  add(0, complete ? 0 : 1, complete ? all - chosen.length : 0);
+}
+
+/** The source file of each case. */
+function sourceFiles(program, filter) {
+  const { stdout } = spawnSync(program, ['--list-test-cases', '--reporters=xml', ...filter], { encoding: 'utf8' });
+  return Array.from((stdout ?? '').matchAll(/<TestCase .*filename="([^"]+)"/g), ([, file]) => file);
+}
+
+/** Runs a program beside others; what it printed is shown at its end. */
+function output(program, args, env) {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, ...env }, maxBuffer: 1 << 28 };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      process.stdout.write(stdout + stderr);
+      resolve({ ok: error === null, output: stdout });
+    });
+  });
+}
+
+/** Returns how many there were; none where the program ended without a summary. */
+function countCases({ ok, output }) {
+  const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output);
+  if (!summary) return 0;
+  const [, , passed, failed] = summary.map(Number);
+  // A crash after the summary must not pass for success.
+  add(passed, failed + (ok || failed > 0 ? 0 : 1), 0);
+  return passed + failed;
+}
+
+/** Runs the device runner in shapes that a simulated device folds in no time; its last line has the totals. */
+function deviceRunner(title, program) {
+  heading(title);
+  const { ok, output } = run(program, ['--tiny'], { capture: true });
+  const totals = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output);
+  if (!totals) {
+    console.log('FAILED: the device runner ended without its totals');
     add(0, 1, 0);
     return;
   }
-  const [, , passed, failed, skipped] = summary.map(Number);
-  // A crash after the summary must not pass for success.
+  const [, passed, failed, skipped] = totals.map(Number);
   add(passed, failed + (ok || failed > 0 ? 0 : 1), skipped);
 }
 
 /** Runs mocha and counts its tests from the report file of its own JSON reporter. */
-function libraryTests() {
-  heading('library tests');
-  const report = path.join(scratch, 'mocha.json');
-  const { ok } = run('npx', ['--no-install', 'mocha', '--reporter', './scripts/mocha-reporter.cjs'], {
-    env: { ENGRAM_MOCHA_REPORT: report },
+function libraryTests(title, options = [], env = {}) {
+  heading(title);
+  const report = path.join(scratch, `${title}.json`);
+  const { ok } = run('npx', ['--no-install', 'mocha', ...options, '--reporter', './scripts/mocha-reporter.cjs'], {
+    env: { ...env, ENGRAM_MOCHA_REPORT: report },
   });
   let stats;
   try {
@@ -102,22 +151,36 @@ try {
   check('types', 'npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
   check('types of the experiments', 'npx', ['--no-install', 'tsc', '-p', 'scripts/experiments']);
   check('lint', 'npm', ['run', '--silent', 'lint']);
-  nativeTests('native tests', 'build/tests', []);
-  libraryTests();
+  await nativeTests('native tests', 'build/tests', []);
+  libraryTests('library tests');
+  // The CUDA backend, whose kernels run on the host here.
+  await nativeCases('native tests on a simulated device', 'build/tests/engram-cuda-tests');
+  deviceRunner('device runner on a simulated device', 'build/tests/engram-device-test-simulated');
+  libraryTests('library tests on a simulated device', ['--config', 'test/cuda/.mocharc.json'], {
+    ENGRAM_CUDA_PLUGIN: path.resolve('build/tests/test/cuda/libengram_cuda_simulated.so'),
+  });
   if (all) {
+    const processes = os.availableParallelism();
+    const env = { UBSAN_OPTIONS: 'print_stacktrace=1' };
     // A process that exits while slices run abandons their memory on purpose; the leak check objects.
-    nativeTests(
-      'native tests under ASan and UBSan',
-      'build/asan',
-      ['-DENGRAM_SANITIZE=address'],
-      { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' },
-      ['-tce=*process may exit*'],
-    );
-    // The parts with threads. TSan's runtime refuses threads in a forked child, which the cases left out start.
-    nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {}, [
-      '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*',
-      '-tce=*fork*,*process may exit*,*no thread can be started*',
-    ]);
+    await nativeTests('native tests under ASan and UBSan', 'build/asan', ['-DENGRAM_SANITIZE=address'], {
+      filter: ['-tce=*process may exit*'],
+      env,
+      processes,
+    });
+    await nativeCases('native tests on a simulated device under ASan and UBSan', 'build/asan/engram-cuda-tests', {
+      env,
+      processes,
+    });
+    // The parts with threads. TSan's runtime refuses threads in a forked child, which some of the cases left out
+    // start; the others play whole federations, round after round with the threads that every case has.
+    await nativeTests('native tests under TSan', 'build/tsan', ['-DENGRAM_SANITIZE=thread'], {
+      target: 'engram-tests',
+      filter: [
+        '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*',
+        '-tce=*fork*,*process may exit*,*no thread can be started*,attacker:*,cooperative:*,drift:*,novelty:*,*the cut about as often*',
+      ],
+    });
     fuzz();
   }
 } finally {
