@@ -22,7 +22,9 @@ int64_t now_ns() {
 std::atomic<uint64_t> Job::cancellations_{0};
 
 void Job::cancel() noexcept {
-  if (!cancelled_.exchange(true)) cancellations_.fetch_add(1);
+  if (cancelled_.exchange(true)) return;
+  cancellations_.fetch_add(1);
+  if (JobHolder* const holder = holder_.load()) holder->let_go(*this);
 }
 
 Status Job::status() const {

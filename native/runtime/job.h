@@ -29,6 +29,19 @@ struct CallOptions {
   std::function<void(uint64_t done, uint64_t total)> on_progress;
 };
 
+class Job;
+
+// Where jobs wait that the pool knows nothing of yet.
+class JobHolder {
+ public:
+  // Told of a job that waits there and was cancelled, on the thread that cancelled it. The job may be
+  // elsewhere by then.
+  virtual void let_go(const Job& job) noexcept = 0;
+
+ protected:
+  ~JobHolder() = default;
+};
+
 // What the exception being handled stands for, see the class below. Needs no memory.
 Status status_of_current_exception() noexcept;
 
@@ -60,7 +73,9 @@ class Job : public std::enable_shared_from_this<Job> {
   // Asks the job to stop; slices already running end normally, no further one starts.
   // A job that waits is finished by the next thread that ends a slice.
   void cancel() noexcept;
-  bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  // Says where the job waits for its turn; the holder lives for ever.
+  void wait_in(JobHolder& holder) noexcept { holder_.store(&holder); }
+  bool cancelled() const noexcept { return cancelled_.load(); }
   const CallOptions& options() const noexcept { return options_; }
   // The first failure reported, or ok.
   Status status() const;
@@ -94,6 +109,7 @@ class Job : public std::enable_shared_from_this<Job> {
 
   CallOptions options_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<JobHolder*> holder_{nullptr};
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;  // guards status_
   Status status_;

@@ -71,12 +71,10 @@ void Pool::submit(std::shared_ptr<Job> job) {
 Status Pool::run(std::shared_ptr<Job> job) {
   size_t strands = job->stopped() ? 0 : job->begin_guarded();
   while (strands > 0 && !job->stopped()) {
-    if (strands > 1) {
-      const std::shared_ptr<Task> task = scheduler_->share(job, strands);
-      if (task != nullptr) return scheduler_->take_part(task);
-    }
-    for (size_t strand = 0; strand < strands; ++strand) {
-      while (!job->stopped() && !job->run_slice_guarded(strand)) {
+    if (strands == 1 || !scheduler_->work_together(job, strands)) {
+      for (size_t strand = 0; strand < strands; ++strand) {
+        while (!job->stopped() && !job->run_slice_guarded(strand)) {
+        }
       }
     }
     strands = job->stopped() ? 0 : job->next_phase_guarded();

@@ -37,10 +37,10 @@ class Pool {
   // with kOutOfMemory, inside this call, when it cannot be queued or no thread can be started.
   void submit(std::shared_ptr<Job> job);
 
-  // Runs the job with the calling thread taking part (pool threads help when the job has more than
-  // one strand; both together are at most threads()) and returns its status after finish() was
-  // called. While the job has one strand it runs on the calling thread, with no hand-over cost. May be
-  // called from inside a job's methods.
+  // Runs the job with the calling thread taking part (pool threads help with phases of more than one
+  // strand; both together are at most threads()) and returns its status after finish() was called. A phase
+  // of one strand runs on the calling thread, with no hand-over cost: it may wait for something without
+  // holding a thread of the pool. May be called from inside a job's methods.
   Status run(std::shared_ptr<Job> job);
 
   // True when every pool thread is working or work waits for one.

@@ -40,20 +40,21 @@ bool Scheduler::queue(const std::shared_ptr<Job>& job) {
   return true;
 }
 
-std::shared_ptr<Task> Scheduler::share(const std::shared_ptr<Job>& job, size_t strands) {
+bool Scheduler::work_together(const std::shared_ptr<Job>& job, size_t strands) {
+  std::shared_ptr<Task> task;
   try {
-    auto task = std::make_shared<Task>(job);
-    task->open_phase(strands);
+    task = std::make_shared<Task>(job, strands);
     const Lock lock(mutex_);
-    if (task->limit(target_) == 1) return nullptr;
+    if (task->limit(target_) == 1) return false;
     line_.enter(task);
-    return task;
   } catch (const std::bad_alloc&) {
-    return nullptr;
+    return false;
   }
+  take_part(task);
+  return true;
 }
 
-Status Scheduler::take_part(const std::shared_ptr<Task>& task) {
+void Scheduler::take_part(const std::shared_ptr<Task>& task) {
   Lock lock(mutex_);
   while (task->stage != Task::Stage::kDone) {
     if (task->room(target_) > 0) {
@@ -65,7 +66,6 @@ Status Scheduler::take_part(const std::shared_ptr<Task>& task) {
     rest(task->caller_signal);
     lock.lock();
   }
-  return task->outcome;
 }
 
 void Scheduler::resize(unsigned threads) {
@@ -100,7 +100,7 @@ void Scheduler::visit(const std::shared_ptr<Task>& task, Lock& lock, bool free) 
     line_.count_slice(*task, target_);
     if (ended) {
       strand = Task::kNoStrand;
-      if (task->end_strand() && !task->stopped()) advance(*task, lock, /*begun=*/true);
+      if (task->end_strand() && !task->stopped()) end_phase(*task, lock);
     }
     const bool leaves = free && (started_ > target_ || !line_.goes_first(*task, target_));
     if (leaves && (strand == Task::kNoStrand || task->set_aside(strand))) break;
@@ -111,6 +111,16 @@ void Scheduler::visit(const std::shared_ptr<Task>& task, Lock& lock, bool free) 
     conclude(task, lock);
   } else if (task->room(target_) > 0) {
     wake_caller(*task);
+  }
+}
+
+// The next phase of what a caller shares is named by the caller: it may be one that only its thread is to
+// run.
+void Scheduler::end_phase(Task& task, Lock& lock) {
+  if (task.is_whole_job) {
+    advance(task, lock, /*begun=*/true);
+  } else {
+    task.stage = Task::Stage::kEnded;
   }
 }
 
@@ -127,10 +137,11 @@ void Scheduler::conclude(const std::shared_ptr<Task>& task, Lock& lock) {
   task->stage = Task::Stage::kAlone;
   // Ready for the next job before this one's caller hears of the end.
   line_.leave(*task);
-  let_go(lock);
-  Status outcome = task->job->conclude();
-  lock.lock();
-  task->outcome = std::move(outcome);
+  if (task->is_whole_job) {
+    let_go(lock);
+    (void)task->job->conclude();
+    lock.lock();
+  }
   task->stage = Task::Stage::kDone;
   wake_caller(*task);
 }

@@ -31,11 +31,9 @@ class Scheduler {
 
   // Puts a new job into the line. False, and the job is not touched, when memory or threads are refused.
   bool queue(const std::shared_ptr<Job>& job);
-  // Puts a job whose phase has `strands` strands into the line, for pool threads to help its caller. Null,
-  // and the job is not touched, when only one thread may work on it or memory is refused.
-  std::shared_ptr<Task> share(const std::shared_ptr<Job>& job, size_t strands);
-  // Works on a shared task until it is done, and returns what its finish() was told.
-  Status take_part(const std::shared_ptr<Task>& task);
+  // Works on a phase of `strands` strands together with pool threads, until it is over or the job has
+  // stopped. False, and the job is not touched, when only one thread may work on it or memory is refused.
+  bool work_together(const std::shared_ptr<Job>& job, size_t strands);
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -61,9 +59,12 @@ class Scheduler {
     size_t count_ = 0;
   };
 
+  // Works on a caller's task until it is done.
+  void take_part(const std::shared_ptr<Task>& task);
   // Works on the task as long as it has something for this thread and, where the thread is one of the
   // pool's (`free`), no other task goes first. Takes and leaves the lock held.
   void visit(const std::shared_ptr<Task>& task, Lock& lock, bool free);
+  void end_phase(Task& task, Lock& lock);
   void advance(Task& task, Lock& lock, bool begun);
   void conclude(const std::shared_ptr<Task>& task, Lock& lock);
 

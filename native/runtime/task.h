@@ -21,11 +21,16 @@ class Task {
     kNew,      // begin() has not been called
     kAlone,    // one thread is inside begin(), next_phase() or finish(): nothing for others to do
     kStrands,  // the strands of a phase are being worked on
-    kEnded,    // no phase follows: only finish() is missing
-    kDone,     // finish() has returned
+    kEnded,    // no phase follows here: only finish() is missing, or the caller goes on
+    kDone,     // nobody works on it any more
   };
 
-  explicit Task(std::shared_ptr<Job> job_) : job(std::move(job_)) {}
+  // A job from its beginning to its end.
+  explicit Task(std::shared_ptr<Job> job_) : job(std::move(job_)), is_whole_job(true) {}
+  // One phase of a job, of `strands` strands; what comes before and after it is its caller's.
+  Task(std::shared_ptr<Job> job_, size_t strands) : job(std::move(job_)), is_whole_job(false) {
+    open_phase(strands);
+  }
 
   // The number of further threads that would find something to do, of a pool of `pool_threads`.
   size_t room(unsigned pool_threads) const noexcept;
@@ -43,6 +48,7 @@ class Task {
   bool end_strand() noexcept { return --unfinished_ == 0; }
 
   const std::shared_ptr<Job> job;
+  const bool is_whole_job;
   Stage stage = Stage::kNew;
   unsigned workers = 0;  // threads inside
   uint64_t slices_in_turn = 0;
@@ -52,7 +58,6 @@ class Task {
   // For a thread that waits in Pool::run until there is something to do for it, or the task is done.
   bool caller_waits = false;
   WakeSignal caller_signal;
-  Status outcome;  // what finish() was told
 
  private:
   size_t strands_ = 0;
