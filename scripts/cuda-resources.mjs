@@ -1,5 +1,6 @@
 // What the kernels take of a multiprocessor, as the compiler reports it: a Markdown table of registers and spills for
-// each kernel and target. Fails where a kernel spills registers to memory.
+// each kernel and target. Fails where a kernel spills registers to memory, or the compiler runs products of warpgroups
+// one after the other (C75xx).
 //
 //   node scripts/cuda-resources.mjs [file.cu ...]
 import { execFile, execFileSync } from 'node:child_process';
@@ -21,6 +22,8 @@ async function kernelsOf(file, target) {
       '-gencode', `arch=compute_${target},code=sm_${target}`, file],
     { env: environment, maxBuffer: 1 << 26 },
   );
+  const warning = /C75\d\d.*/.exec(stderr);
+  if (warning) throw new Error(`${file}, sm_${target}: ${warning[0]}`);
   const kernels = [];
   for (const part of stderr.split('Compiling entry function ').slice(1)) {
     const mangled = /^'([^']+)'/.exec(part)[1];

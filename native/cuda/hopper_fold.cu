@@ -17,7 +17,7 @@
 // Floor of a tile at 128 dims, keys read out (128 queries x 176 rows), in cycles of a multiprocessor:
 //   products        11.5 MFLOP at 4,096 a cycle                                            2,816
 //   exponentials    22,528 at 16 a cycle of the special function units                     1,408
-//   instructions    about 450 of each of 8 warps, for 4 schedulers                           900
+//   instructions    about 450 of each of 8 warps (600 with terms), for 4 schedulers          900
 //   shared memory   two thirds of its bandwidth in scores, half of it in the readout       1,650
 //   second cache    44 KiB of rows: 16 bytes a cycle of the products
 // The matrix units bound it. At 64 dims exponentials take as long as products, and without a readout, too.
@@ -143,18 +143,42 @@ __device__ void bring_values(const CUtensorMap& map, const Arena<Tiles>& arena, 
   }
 }
 
-// Two warps: the terms of each tile.
+// Of a key of that |x|^2; as term_with(), by fewer instructions.
+__device__ __forceinline__ Term quick_term(KeyTerm term, float square_norm) {
+  if (term == KeyTerm::kReciprocalNorm) return {square_norm > 0 ? rsqrtf(square_norm) : 0.0F, 0.0F};
+  return {1.0F, -0.5F * square_norm};
+}
+
+// Two warps: the terms of each tile. What they are made of is asked for before the slot is free: nobody waits
+// for global memory once it is.
 template <typename Tiles>
 __device__ void bring_terms(const Rows& rows, const Arena<Tiles>& arena, const Share& share) {
+  constexpr uint32_t kMine = (Tiles::kRows + kTermThreads - 1) / kTermThreads;
   Barriers& barriers = arena.barriers();
+  const uint32_t first = threadIdx.x % kTermThreads;
+  const auto* const removed = reinterpret_cast<const uint32_t*>(rows.removed);
   Place<Tiles::kKeySlots> place;
 #pragma unroll 1
   for (uint32_t tile = share.begin; tile < share.end; ++tile) {
+    float square_norm[kMine];
+    uint32_t excluded[kMine];  // the word that has the item's bit
+#pragma unroll
+    for (uint32_t m = 0; m < kMine; ++m) {
+      const uint32_t row = tile * Tiles::kRows + first + m * kTermThreads;
+      const uint64_t item = rows.first + row;
+      const bool there = row < rows.count;
+      square_norm[m] = there && rows.term != KeyTerm::kNone ? rows.square_norms[row] : 0.0F;
+      excluded[m] = there ? 0 : 0xFFFFFFFFU;
+      if (there && removed != nullptr && item < rows.removed_bits) excluded[m] = removed[item / 32];
+    }
     await(&barriers.keys_out[place.slot], place.parity ^ 1);
-#pragma unroll 1
-    for (uint32_t i = threadIdx.x % kTermThreads; i < Tiles::kRows; i += kTermThreads) {
-      const uint32_t row = tile * Tiles::kRows + i;
-      arena.terms(place.slot)[i] = row < rows.count ? term_of(rows, row) : Term{0.0F, -INFINITY};
+#pragma unroll
+    for (uint32_t m = 0; m < kMine; ++m) {
+      const uint32_t i = first + m * kTermThreads;
+      if (i >= Tiles::kRows) break;
+      const uint64_t item = rows.first + tile * Tiles::kRows + i;
+      const bool is_out = (excluded[m] >> (item % 32) & 1) != 0;
+      arena.terms(place.slot)[i] = is_out ? Term{0.0F, -INFINITY} : quick_term(rows.term, square_norm[m]);
     }
     arrive(&barriers.keys_in[place.slot]);
     place.next();
@@ -285,11 +309,22 @@ struct Multiplier {
     }
   }
 
-  // After the first tiles a maximum changes rarely.
-  __device__ __forceinline__ static void rescale(Readout& readout, const float (&factor)[2]) {
-    if (__all_sync(0xFFFFFFFFU, factor[0] == 1.0F && factor[1] == 1.0F)) return;
+  __device__ __forceinline__ static void finish_readout(Readout& readout, Weights& weights) {
+    wait_for_products<0>();
+    hold(readout);
+    hold(weights);
+  }
+  // After the first tiles a maximum changes rarely. Each branch waits for the products: a wait before both,
+  // which depends on nothing, is moved by the compiler to where the softmax begins.
+  __device__ __forceinline__ static void finish_and_rescale(Readout& readout, Weights& weights,
+                                                            const float (&factor)[2]) {
+    if (__all_sync(0xFFFFFFFFU, factor[0] == 1.0F && factor[1] == 1.0F)) {
+      finish_readout(readout, weights);
+    } else {
+      finish_readout(readout, weights);
 #pragma unroll
-    for (uint32_t i = 0; i < kColumns / 2; ++i) readout[i] *= factor[i / 2 % 2];
+      for (uint32_t i = 0; i < kColumns / 2; ++i) readout[i] *= factor[i / 2 % 2];
+    }
   }
 
   __device__ __forceinline__ void write(const Readout& readout, uint32_t query) const {
@@ -301,7 +336,9 @@ struct Multiplier {
 #pragma unroll
       for (uint32_t i = 0; i < kColumns / 4; ++i) {
         const uint32_t column = i / 2 * 8 + threadIdx.x % 4 * 2 + i % 2;
-        if (column < width) to[column] = readout[i / 2 * 4 + 2 * half + i % 2];
+        if (column < width) {
+          to[column] = readout[i / 2 * 4 + 2 * half + i % 2] * HopperSoftmax<kBfloat16>::kUnshift;
+        }
       }
     }
   }
@@ -311,8 +348,8 @@ struct Multiplier {
 // that readout is still being added up.
 template <bool kBfloat16, typename Tiles>
 __device__ __forceinline__ void fold_with_readout(const Multiplier<kBfloat16, Tiles>& multiplier,
-                                                  const Share& share, uint32_t group, HopperSoftmax& softmax,
-                                                  uint32_t query) {
+                                                  const Share& share, uint32_t group,
+                                                  HopperSoftmax<kBfloat16>& softmax, uint32_t query) {
   using M = Multiplier<kBfloat16, Tiles>;
   typename M::Scores scores;
   typename M::Weights weights;
@@ -348,11 +385,8 @@ __device__ __forceinline__ void fold_with_readout(const Multiplier<kBfloat16, Ti
     multiplier.finish_scores(scores, left == 0, keys);
     if constexpr (Tiles::kReadout == HopperReadout::kValues) multiplier.release_keys(keys);
     softmax.take(scores, factor);
-    wait_for_products<0>();
-    hold(readout);
-    hold(weights);
+    multiplier.finish_and_rescale(readout, weights, factor);
     multiplier.release_values(keys.before());
-    multiplier.rescale(readout, factor);
     multiplier.round_weights(scores, weights);
   }
   multiplier.await_values(keys);
@@ -365,7 +399,7 @@ __device__ __forceinline__ void fold_with_readout(const Multiplier<kBfloat16, Ti
 template <bool kBfloat16, typename Tiles>
 __device__ __forceinline__ void fold_without_readout(const Multiplier<kBfloat16, Tiles>& multiplier,
                                                      const Share& share, uint32_t group,
-                                                     HopperSoftmax& softmax) {
+                                                     HopperSoftmax<kBfloat16>& softmax) {
   typename Multiplier<kBfloat16, Tiles>::Scores scores;
   typename Multiplier<kBfloat16, Tiles>::Slots keys;
   float factor[2];
@@ -395,7 +429,7 @@ __device__ __forceinline__ void multiply_tiles(const HopperFold& fold, const Are
   const uint32_t query = blockIdx.x * kHopperQueries + threadIdx.x / 32 % 4 * 16 + group * 64 +
                          threadIdx.x % 32 / 4;  // the thread's first
   const Multiplier<kBfloat16, Tiles> multiplier{fold, arena, operand(arena.queries() + group * 64 * 128, 16)};
-  HopperSoftmax softmax(fold.scale, query, fold.queries);
+  HopperSoftmax<kBfloat16> softmax(fold.scale, query, fold.queries);
   await(&arena.barriers().queries, 0);
   if constexpr (Tiles::kReadout == HopperReadout::kNone) {
     fold_without_readout(multiplier, share, group, softmax);

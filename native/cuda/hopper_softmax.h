@@ -13,7 +13,14 @@ namespace engram::cuda {
 
 // A thread has parts of two queries, four threads of a quad the same two; accumulator 4j + i is of query i /
 // 2 and of row 8j + 2 (lane % 4) + i % 2 of the tile.
+//
+// Weights are 2^(score - max + kShift): where they are rounded to f16 they use its whole range, for else
+// those below 2^-14 would lose their bits, and those below 2^-25 be lost.
+template <bool kBfloat16>
 struct HopperSoftmax {
+  static constexpr float kShift = kBfloat16 ? 0.0F : 14.0F;
+  static constexpr float kUnshift = kBfloat16 ? 1.0F : 0x1p-14F;  // takes it off sums of weights
+
   float scale[2];
   float max[2];  // of the scores; -inf before the first
   float sum[2];  // of the thread's weights
@@ -29,14 +36,16 @@ struct HopperSoftmax {
     }
   }
 
-  // Turns scores, before they are multiplied by the scale, into weights 2^(score - max), and tells by what
-  // earlier weights have to be multiplied.
+  // Turns scores, before they are multiplied by the scale, into weights, and tells by what earlier weights
+  // have to be multiplied.
   template <uint32_t kCount>
   __device__ __forceinline__ void take(float (&scores)[kCount], float (&rescale)[2]) {
     float most[4] = {scores[0], scores[1], scores[2], scores[3]};  // four chains: each waits for itself
 #pragma unroll
     for (uint32_t i = 4; i < kCount; ++i) most[i % 4] = fmaxf(most[i % 4], scores[i]);
+    float factor[2];
     float base[2];
+    float largest = 0;
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
       float m = fmaxf(most[2 * half], most[2 * half + 1]);
@@ -47,11 +56,27 @@ struct HopperSoftmax {
       rescale[half] = exp2_fast(max[half] - base[half]);
       max[half] = m;
       sum[half] *= rescale[half];
+      factor[half] = scale[half];
+      largest = fmaxf(largest, fabsf(base[half]));
+    }
+    // The maximum is a rounded product, but what is subtracted from it below is not: of scores this large the
+    // difference is felt, and they are rounded first.
+    const bool large = __any_sync(0xFFFFFFFFU, largest >= 0x1p22F) != 0;
+    if (large) {
+#pragma unroll
+      for (uint32_t i = 0; i < kCount; ++i) {
+        scores[i] = __fmul_rn(scores[i], scale[i / 2 % 2]) - base[i / 2 % 2];
+      }
+    }
+#pragma unroll
+    for (uint32_t half = 0; half < 2; ++half) {
+      factor[half] = large ? 1.0F : factor[half];
+      base[half] = (large ? 0.0F : base[half]) - kShift;
     }
     float part[4] = {};
 #pragma unroll
     for (uint32_t i = 0; i < kCount; ++i) {
-      scores[i] = exp2_fast(fmaf(scores[i], scale[i / 2 % 2], -base[i / 2 % 2]));
+      scores[i] = exp2_fast(fmaf(scores[i], factor[i / 2 % 2], -base[i / 2 % 2]));
       part[i % 4] += scores[i];
     }
     sum[0] += part[0] + part[1];
@@ -69,7 +94,7 @@ struct HopperSoftmax {
       if (threadIdx.x % 4 != 0 || at >= queries) continue;
       const uint64_t answer = uint64_t{blockIdx.y} * queries + at;
       out.max[answer] = max[half] == -INFINITY ? -FLT_MAX : max[half];
-      out.sum[answer] = all;
+      out.sum[answer] = all * kUnshift;
     }
   }
 };

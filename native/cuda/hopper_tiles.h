@@ -21,7 +21,7 @@ constexpr uint32_t hopper_slots(size_t room, size_t slot_bytes) {
 }
 
 // Rows of a tile, by its boxes. A warpgroup holds accumulators of 64 x rows scores and 64 x 64 value_boxes of
-// readout, and 16-bit weights of 64 x rows; a thread has at most 232 registers.
+// readout, and 16-bit weights of 64 x rows; a thread has at most 240 registers.
 constexpr uint32_t hopper_rows(uint32_t key_boxes, uint32_t value_boxes) {
   return key_boxes == 4 || value_boxes == 4 ? 80 : 176;
 }

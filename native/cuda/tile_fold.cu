@@ -122,8 +122,12 @@ __device__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kWholeWarp, x, 2);
 }
 
-// The running maximum and sum of a lane's two queries; sums are those of the lane's own scores.
+// The running maximum and sum of a lane's two queries; sums are those of the lane's own scores. Weights are
+// 2^(score - max + kShift), see hopper_softmax.h.
+template <Products kProducts>
 struct OnlineSoftmax {
+  static constexpr float kShift = kProducts == Products::kFloat16 ? 14.0F : 0.0F;
+  static constexpr float kUnshift = kProducts == Products::kFloat16 ? 0x1p-14F : 1.0F;
   float max[2] = {-FLT_MAX, -FLT_MAX};
   float sum[2] = {0, 0};
 
@@ -147,7 +151,8 @@ struct OnlineSoftmax {
     for (uint32_t n = 0; n < kTileRows / 8; ++n) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        score[n][i] = exp2_fast(score[n][i] - max[i / 2]);
+        const float below = score[n][i] - max[i / 2];
+        score[n][i] = exp2_fast(kShift == 0 ? below : below + kShift);
         sum[i / 2] += score[n][i];
         bits |= __float_as_uint(score[n][i]);
       }
@@ -176,7 +181,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
                                shared);
 
   TermsAhead ahead(rows, share);
-  OnlineSoftmax softmax;
+  OnlineSoftmax<kProducts> softmax;
   float readout[kTiles][4];
 #pragma unroll
   for (uint32_t n = 0; n < kTiles; ++n) {
@@ -202,7 +207,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const float sum = quad_sum(softmax.sum[half]);
+    constexpr float kUnshift = OnlineSoftmax<kProducts>::kUnshift;
+    const float sum = quad_sum(softmax.sum[half]) * kUnshift;
     const uint32_t query = lane_query(first_query, half);
     if (query >= queries.count) continue;
     const uint64_t at = uint64_t{blockIdx.y} * queries.count + query;
@@ -216,7 +222,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
           const uint32_t column = first_column + readout_column<kProducts>(n, i);
-          if (column < rows.width) out.readout[at * rows.width + column] = readout[n][2 * half + i];
+          if (column < rows.width)
+            out.readout[at * rows.width + column] = readout[n][2 * half + i] * kUnshift;
         }
       }
     }

@@ -58,21 +58,14 @@ struct Case {
   uint64_t all_removed_below = 0;  // besides
 };
 
-void check_case(const Case& c, Element element) {
-  CAPTURE(c.count);
-  CAPTURE(c.dim);
-  CAPTURE(c.width);
-  CAPTURE(c.queries);
-  CAPTURE(static_cast<int>(c.term));
-  CAPTURE(c.with_removed);
-  CAPTURE(c.splits);
-  reference::Problem p(c.count, c.dim, c.width == 0 ? 1 : c.width, c.queries,
-                       static_cast<engine::KeyTerm>(c.term), c.with_removed);
-  for (uint64_t j = 0; j < c.all_removed_below; ++j) p.removed[j / 64] |= uint64_t{1} << (j % 64);
-  std::copy_n(rounded(p.keys).begin(), p.keys.size(), p.keys.begin());
-  std::copy_n(rounded(p.values).begin(), p.values.size(), p.values.begin());
-  std::copy_n(rounded(p.queries).begin(), p.queries.size(), p.queries.begin());
+struct Answers {
+  std::vector<double> lse;
+  std::vector<float> readout;
+  uint32_t width = 0;
+};
 
+// What the kernels make of the problem's numbers, which the element holds exactly.
+Answers answers_of(const reference::Problem& p, const Case& c, Element element) {
   const RowShape shape{static_cast<uint32_t>(c.dim), static_cast<uint32_t>(c.width), element};
   Cutter counted;
   shape.cut(counted, c.count);
@@ -122,19 +115,45 @@ void check_case(const Case& c, Element element) {
 
   const std::vector<float> maxima = fetched<float>(state_max, c.queries);
   const std::vector<double> sums = fetched<double>(state_sum, c.queries);
-  const std::vector<float> answers = fetched<float>(state_readout, size_t{c.queries} * rows.width);
+  Answers answers{.lse = {},
+                  .readout = fetched<float>(state_readout, size_t{c.queries} * rows.width),
+                  .width = rows.width};
+  for (uint32_t i = 0; i < c.queries; ++i) {
+    answers.lse.push_back((static_cast<double>(maxima[i]) + std::log2(sums[i])) * std::log(2.0));
+  }
+  return answers;
+}
+
+reference::Problem problem_of(const Case& c) {
+  return {c.count,       c.dim, c.width == 0 ? 1 : c.width, c.queries, static_cast<engine::KeyTerm>(c.term),
+          c.with_removed};
+}
+
+void check_case(const Case& c, Element element) {
+  CAPTURE(c.count);
+  CAPTURE(c.dim);
+  CAPTURE(c.width);
+  CAPTURE(c.queries);
+  CAPTURE(static_cast<int>(c.term));
+  CAPTURE(c.with_removed);
+  CAPTURE(c.splits);
+  reference::Problem p = problem_of(c);
+  for (uint64_t j = 0; j < c.all_removed_below; ++j) p.removed[j / 64] |= uint64_t{1} << (j % 64);
+  std::copy_n(rounded(p.keys).begin(), p.keys.size(), p.keys.begin());
+  std::copy_n(rounded(p.values).begin(), p.values.size(), p.values.begin());
+  std::copy_n(rounded(p.queries).begin(), p.queries.size(), p.queries.begin());
+  const Answers answers = answers_of(p, c, element);
   p.op.read_keys = c.width == 0;
   p.op.value_dim = c.width == 0 ? 1 : c.width;
   // Scores are exact to Float32; each weight is rounded to the element type, by 2^-9 or 2^-12 of itself.
   const double weights = element == Element::kBfloat16 ? 0x1p-8 : 0x1p-11;
   for (uint32_t i = 0; i < c.queries; ++i) {
-    const double lse = (static_cast<double>(maxima[i]) + std::log2(sums[i])) * std::log(2.0);
-    CHECK(std::abs(lse - reference::lse(reference::scores(p.op, i))) <=
+    CHECK(std::abs(answers.lse[i] - reference::lse(reference::scores(p.op, i))) <=
           1e-5 * static_cast<double>(c.dim + 4));
-    if (rows.width == 0) continue;
+    if (answers.width == 0) continue;
     const std::vector<double> exact = reference::readout(p.op, i);
-    for (uint32_t d = 0; d < rows.width; ++d) {
-      CHECK(std::abs(answers[size_t{i} * rows.width + d] - exact[d]) <=
+    for (uint32_t d = 0; d < answers.width; ++d) {
+      CHECK(std::abs(answers.readout[size_t{i} * answers.width + d] - exact[d]) <=
             weights + 1e-5 * static_cast<double>(c.dim + 4));
     }
   }
@@ -295,6 +314,56 @@ TEST_CASE("hopper kernels equal float64, with every kind of tail") {
   for (const Case& c : cases) {
     check_case(c, Element::kBfloat16);
     check_case(c, Element::kFloat16);
+  }
+}
+
+constexpr Case kPlain = {.count = 500,
+                         .dim = 16,
+                         .width = 0,
+                         .queries = 96,
+                         .term = KeyTerm::kNone,
+                         .with_removed = false,
+                         .splits = 2};
+
+// Products of scores and scale are rounded by 64 and more here.
+TEST_CASE("hopper kernels take scores that Float32 holds only roughly") {
+  for (const float scale : {1e7F, 1e9F, 1e11F}) {
+    for (const Element element : {Element::kBfloat16, Element::kFloat16}) {
+      reference::Problem p = problem_of(kPlain);
+      std::copy_n(rounded(p.keys).begin(), p.keys.size(), p.keys.begin());
+      std::copy_n(rounded(p.queries).begin(), p.queries.size(), p.queries.begin());
+      std::fill(p.scale.begin(), p.scale.end(), scale);
+      const Answers answers = answers_of(p, kPlain, element);
+      for (uint32_t i = 0; i < kPlain.queries; ++i) {
+        const double lse = reference::lse(reference::scores(p.op, i));
+        CHECK(std::abs(answers.lse[i] - lse) <= 1e-6 * std::abs(lse));
+        const std::vector<double> exact = reference::readout(p.op, i);
+        for (size_t d = 0; d < kPlain.dim; ++d) {
+          CHECK(std::abs(answers.readout[i * kPlain.dim + d] - exact[d]) <= 0x1p-7);
+        }
+      }
+    }
+  }
+}
+
+// 2^-26 is nothing to f16, but there are many of them.
+TEST_CASE("hopper kernels lose no small weights") {
+  Case c = kPlain;
+  c.count = 3000;
+  c.splits = 1;
+  for (const Element element : {Element::kBfloat16, Element::kFloat16}) {
+    reference::Problem p = problem_of(c);
+    std::fill(p.keys.begin(), p.keys.end(), 0.0F);
+    std::fill(p.queries.begin(), p.queries.end(), 0.0F);
+    std::fill(p.scale.begin(), p.scale.end(), 1.0F);
+    p.keys[0] = 1;
+    for (uint64_t j = 1; j < c.count; ++j) p.keys[j * c.dim + 1] = 1;
+    for (uint32_t i = 0; i < c.queries; ++i) p.queries[i * c.dim] = 26;
+    const Answers answers = answers_of(p, c, element);
+    const double exact = 2999 * 0x1p-26;
+    for (uint32_t i = 0; i < c.queries; ++i) {
+      CHECK(std::abs(answers.readout[i * c.dim + 1] - exact) <= 0.01 * exact);
+    }
   }
 }
 

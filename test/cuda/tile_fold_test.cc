@@ -391,6 +391,30 @@ void check_hits(const Problem& problem, const Kind& kind, float threshold, uint6
 
 }  // namespace
 
+// 2^-26 is nothing to f16, but there are many of them.
+TEST_CASE("small weights are not lost") {
+  for (const Kind& kind : kKinds) {
+    Problem problem({.count = 3000, .dim = 16, .queries = 64, .reads_keys = true, .multiprocessors = 1},
+                    kind);
+    std::fill(problem.keys.begin(), problem.keys.end(), 0.0F);
+    std::fill(problem.queries.begin(), problem.queries.end(), 0.0F);
+    problem.keys[0] = 1;
+    for (uint32_t j = 1; j < 3000; ++j) problem.keys[j * 16 + 1] = 1;
+    for (uint32_t i = 0; i < 64; ++i) problem.queries[i * 16] = 26;
+    const SoftmaxAnswer answer = softmax_of(problem);
+    for (uint32_t i = 0; i < 64; ++i) {
+      double found = 0;
+      double sum = 0;
+      for (uint32_t s = 0; s < answer.splits; ++s) {
+        const double factor = std::exp2(static_cast<double>(answer.max[s * 64 + i]) - 26);
+        found += factor * answer.readout[(s * 64 + i) * 16 + 1];
+        sum += factor * answer.sum[s * 64 + i];
+      }
+      CHECK_MESSAGE(std::abs(found / sum - 2999 * 0x1p-26) <= 0.01 * 2999 * 0x1p-26, kind.name);
+    }
+  }
+}
+
 TEST_CASE("tiles fold softmax for every kind of number and shape") {
   const Case cases[] = {
       {.count = 1, .dim = 1, .queries = 1},
