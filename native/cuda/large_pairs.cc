@@ -186,14 +186,15 @@ class LargeGroup {
     turns_.count = static_cast<uint32_t>(pairs.size());
   }
 
-  cudaError_t run(const double* a, double* potentials, EngramPairSolution* solutions) {
-    begin(potentials);
+  LargeOutcome run(const EngramPairs& asked) {
+    begin(asked.potentials);
     while (error_ == cudaSuccess && !std::all_of(solves_.begin(), solves_.end(), is_ended)) {
+      if (asked.keep_going(asked.context) == 0) return {cudaSuccess, true};
       iterate();
       certify();
     }
-    if (error_ == cudaSuccess) finish(a, potentials, solutions);
-    return error_;
+    if (error_ == cudaSuccess) finish(asked.queries->weights, asked.potentials, asked.solutions);
+    return {error_, false};
   }
 
  private:
@@ -377,10 +378,9 @@ uint64_t large_bytes(std::span<const Pair> pairs) {
   return counted.used();
 }
 
-cudaError_t solve_large_pairs(const PairBatch& batch, std::span<const Pair> pairs, void* memory,
-                              const double* a, double* potentials, EngramPairSolution* solutions,
-                              cudaStream_t stream) {
-  return LargeGroup(batch, pairs, memory, stream).run(a, potentials, solutions);
+LargeOutcome solve_large_pairs(const PairBatch& batch, std::span<const Pair> pairs, void* memory,
+                               const EngramPairs& asked, cudaStream_t stream) {
+  return LargeGroup(batch, pairs, memory, stream).run(asked);
 }
 
 }  // namespace engram::cuda

@@ -73,9 +73,13 @@ size_t large_group(std::span<const Pair> pairs);
 // Bytes of the device for a group.
 uint64_t large_bytes(std::span<const Pair> pairs);
 // Solves a group as solve_pairs() does; waits for the device every few iterations. `batch` names points and
-// weights on the device; `a`, `potentials` and `solutions` are the batch's in host memory.
-cudaError_t solve_large_pairs(const PairBatch& batch, std::span<const Pair> pairs, void* memory,
-                              const double* a, double* potentials, EngramPairSolution* solutions,
-                              cudaStream_t stream);
+// weights on the device; `asked` names weights, potentials and solutions in host memory. `gave_up`: it was
+// not to keep going.
+struct LargeOutcome {
+  cudaError_t error;
+  bool gave_up;
+};
+LargeOutcome solve_large_pairs(const PairBatch& batch, std::span<const Pair> pairs, void* memory,
+                               const EngramPairs& asked, cudaStream_t stream);
 
 }  // namespace engram::cuda

@@ -154,8 +154,9 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream);
   for (std::span<const Pair> left(layout.large); !left.empty() && error == cudaSuccess;) {
     const std::span<const Pair> group = left.first(large_group(left));
-    error = solve_large_pairs(pairs, group, memory.large, batch.queries->weights, batch.potentials,
-                              batch.solutions, stream);
+    const LargeOutcome outcome = solve_large_pairs(pairs, group, memory.large, batch, stream);
+    if (outcome.gave_up) return {StatusCode::kAborted, "the pairs are not wanted any more"};
+    error = outcome.error;
     left = left.subspan(group.size());
   }
   if (batch.projections != nullptr) {

@@ -10,8 +10,7 @@
 #include "engine/device_lanes.h"
 #include "engine/device_pairs.h"
 #include "engine/device_plugin.h"
-#include "runtime/pool.h"
-#include "runtime/side_threads.h"
+#include "runtime/waiting_jobs.h"
 
 namespace engram::engine {
 namespace {
@@ -219,7 +218,7 @@ class DeviceBackend final : public Backend {
         device_(device),
         facts_(facts),
         lanes_(table, device),
-        threads_(kThreads, kFirstNumber) {}
+        jobs_(kJobs, kFirstNumber) {}
 
   DeviceFacts facts() const override {
     return {.id = "cuda:" + std::to_string(device_),
@@ -238,10 +237,8 @@ class DeviceBackend final : public Backend {
     return std::unique_ptr<Pass>(new DevicePass(table_, lanes_, operation));
   }
 
-  // Each job has a thread that waits for the device in its stead.
   void submit(std::shared_ptr<runtime::Job> job) const override {
-    const Status status = threads_.run([job] { (void)runtime::Pool::instance().run(job); });
-    if (!status.ok()) runtime::Pool::instance().submit(std::move(job));
+    jobs_.submit(std::move(job));
   }
 
   Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& clouds) const override {
@@ -268,7 +265,7 @@ class DeviceBackend final : public Backend {
   }
 
  private:
-  static constexpr unsigned kThreads = 4;         // calls under way at the same time
+  static constexpr unsigned kJobs = 4;            // calls under way at the same time
   static constexpr unsigned kFirstNumber = 3000;  // in the threads' names
   static constexpr double kShare = 0.9;           // of the device that one memory may hold
 
@@ -276,7 +273,7 @@ class DeviceBackend final : public Backend {
   const uint32_t device_;
   const EngramDeviceFacts facts_;
   mutable DeviceLanes lanes_;
-  mutable runtime::SideThreads threads_;
+  mutable runtime::WaitingJobs jobs_;
 };
 
 }  // namespace

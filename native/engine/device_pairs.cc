@@ -1,5 +1,6 @@
 #include "engine/device_pairs.h"
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,9 @@ class DevicePairs final : public PairSolver {
                             .potentials = batch.potentials.data(),
                             .solutions = solutions.data(),
                             .transforms = batch.transforms.empty() ? nullptr : batch.transforms.data(),
-                            .projections = batch.projections.empty() ? nullptr : batch.projections.data()};
+                            .projections = batch.projections.empty() ? nullptr : batch.projections.data(),
+                            .keep_going = &keeps_going,
+                            .context = const_cast<std::function<bool()>*>(&batch.keep_going)};
     EngramFailure failure{};
     const Status status = lanes_.with_room([&] {
       return device_status(table_.transport.solve_pairs(lane.value().get(), &pairs, &failure), failure);
@@ -71,6 +74,11 @@ class DevicePairs final : public PairSolver {
   }
 
  private:
+  static uint32_t keeps_going(void* context) {
+    const auto& keep_going = *static_cast<const std::function<bool()>*>(context);
+    return !keep_going || keep_going() ? 1 : 0;
+  }
+
   const EngramDeviceTable& table_;
   DeviceLanes& lanes_;
   EngramClouds* const clouds_;

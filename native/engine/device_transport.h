@@ -65,6 +65,9 @@ typedef struct EngramPairs {
    * not wanted: the soft c-transform f of g, and the barycentric projections (x dim). */
   double* transforms;
   double* projections;
+  /* Asked every few milliseconds where pairs take longer; 0: give up. */
+  uint32_t (*keep_going)(void* context);
+  void* context;
 } EngramPairs;
 
 typedef struct EngramDeviceTransport {
@@ -76,7 +79,7 @@ typedef struct EngramDeviceTransport {
   /* 1 where a pair of so many points can be solved: up to 2^28 entries. */
   int32_t (*fits)(uint32_t rows, uint32_t columns, uint32_t dim);
   /* Solves all pairs, each of which fits. Those that converge too slowly for plain iterations end early, with
-   * converged 0. Returns when the answers are there. */
+   * converged 0. Returns when the answers are there; kAborted where it was not to keep going. */
   int32_t (*solve_pairs)(EngramLane* lane, const EngramPairs* pairs, EngramFailure* failure);
 } EngramDeviceTransport;
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "base/status.h"
@@ -53,6 +54,8 @@ struct PairBatch {
   // the potential, and the barycentric projections (x dim).
   std::span<double> transforms;
   std::span<double> projections;
+  // Asked every few milliseconds where pairs take longer; false ends the call with kAborted. May be empty.
+  std::function<bool()> keep_going;
 };
 
 class PairSolver {
@@ -62,7 +65,7 @@ class PairSolver {
   // Whether a pair of so many points can be solved there.
   virtual bool fits(size_t rows, size_t columns) const = 0;
   // Solves all pairs, each of which fits; the calling thread waits. Pairs that converge too slowly for plain
-  // iterations end early, not converged. kDevice, kOutOfMemory.
+  // iterations end early, not converged. kDevice, kOutOfMemory, kAborted.
   virtual Status solve(const PairBatch& batch) const = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <numbers>
 
+#include "engine/cpu_backend.h"
 #include "transport/exponents.h"
 #include "transport/pairs.h"
 
@@ -17,6 +18,10 @@ constexpr size_t kMostEntries = size_t{1} << 25;
 bool asks_device(const MeasureMemory& memory, const SolveOptions& options) {
   return memory.pair_solver() != nullptr && options.precision == Precision::kFloat32 &&
          (options.solver == Solver::kAuto || options.solver == Solver::kKernel);
+}
+
+const engine::Backend& backend_for(const MeasureMemory& memory, const SolveOptions& options) {
+  return asks_device(memory, options) ? memory.backend() : engine::cpu_backend();
 }
 
 Result<Solution> solution_of(const engine::PairSolution& found, const Geometry& geometry) {
@@ -61,7 +66,7 @@ void DeviceBatch::add(size_t cloud, std::span<const double> potential) {
   potentials_.insert(potentials_.end(), potential.begin(), potential.end());
 }
 
-Status DeviceBatch::solve() {
+Status DeviceBatch::solve(const std::function<bool()>& keep_going) {
   solutions_.resize(count());
   if (projects_) {
     transforms_.resize(rows_);
@@ -77,7 +82,8 @@ Status DeviceBatch::solve() {
                                        .potentials = potentials_,
                                        .solutions = solutions_,
                                        .transforms = transforms_,
-                                       .projections = projections_});
+                                       .projections = projections_,
+                                       .keep_going = keep_going});
 }
 
 DeviceAnswer DeviceBatch::answer(size_t pair) const {

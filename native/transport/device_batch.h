@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace engram::transport {
 
 // Whether the memory has a device, and its Float32 kernels are what the options ask for.
 bool asks_device(const MeasureMemory& memory, const SolveOptions& options);
+// Where a request with these options runs: the memory's device, or the CPU where it would not be asked.
+const engine::Backend& backend_for(const MeasureMemory& memory, const SolveOptions& options);
 
 // What a device has found of a pair. Valid as long as its batch.
 struct DeviceAnswer {
@@ -23,12 +26,12 @@ struct DeviceAnswer {
   std::span<const double> potential;    // of the stored cloud, where it ended
   std::span<const double> transform;    // of it, at the query's points, and
   std::span<const double> projections;  // of them (x dim), where the batch asked for them
-
-  // False where the CPU is to go on.
-  bool is_final(const SolveOptions& options) const {
-    return solution.converged || solution.iterations >= options.max_iterations;
-  }
 };
+
+// False where the CPU is to go on with the pair.
+inline bool is_final(const engine::PairSolution& found, const SolveOptions& options) {
+  return found.converged || found.iterations >= options.max_iterations;
+}
 
 // A solution as the solvers of the CPU give it. kRange as check_exponents().
 Result<Solution> solution_of(const engine::PairSolution& found, const Geometry& geometry);
@@ -50,8 +53,8 @@ class DeviceBatch {
   // Its pair with a stored cloud, which begins with this potential.
   void add(size_t cloud, std::span<const double> potential);
 
-  // The calling thread waits. kDevice, kOutOfMemory.
-  Status solve();
+  // The calling thread waits. kDevice, kOutOfMemory, kAborted (see PairBatch::keep_going).
+  Status solve(const std::function<bool()>& keep_going);
   DeviceAnswer answer(size_t pair) const;
 
  private:

@@ -47,12 +47,12 @@ Status DevicePhase::solve_next(Workspace& workspace) {
     pairs.push_back(next_);
   }
   if (batch.empty()) return {};
-  const Status status = batch.solve();
+  const Status status = batch.solve(workspace.keep_going);
   if (!status.ok()) return status;
   for (size_t p = 0; p < pairs.size(); ++p) {
     const DeviceAnswer found = batch.answer(p);
     answers_.solutions_[pairs[p]] = found.solution;
-    if (!found.solution.converged) {
+    if (!is_final(found.solution, options_)) {
       answers_.unsolved_[pairs[p]] = {found.potential.begin(), found.potential.end()};
     }
   }

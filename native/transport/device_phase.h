@@ -19,7 +19,7 @@ class DeviceAnswers {
   const engine::PairSolution* find(size_t pair) const {
     return pair < solutions_.size() && solutions_[pair].iterations > 0 ? &solutions_[pair] : nullptr;
   }
-  // Where the device stopped, of a pair that it was asked for and did not solve.
+  // Where the device stopped, of a pair that the CPU is to go on with.
   const double* potential(size_t pair) const { return unsolved_.at(pair).data(); }
 
  private:

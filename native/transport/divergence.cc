@@ -58,7 +58,7 @@ class PairPhase final : public Phase {
 
   Result<bool> work(size_t item, Workspace& workspace, bool fresh, size_t& entries) override {
     const engine::PairSolution* found = answers_.find(item);
-    if (found != nullptr && is_final(*found)) {
+    if (found != nullptr && is_final(*found, options_)) {
       entries -= std::min<size_t>(entries, 1);
       const Result<Solution> solution = solution_of(*found, geometry_);
       if (!solution.ok()) return solution.status();
@@ -76,10 +76,6 @@ class PairPhase final : public Phase {
   }
 
  private:
-  bool is_final(const engine::PairSolution& found) const {
-    return found.converged || found.iterations >= options_.max_iterations;
-  }
-
   Result<bool> finish(size_t item, const Solution& cross) {
     const size_t q = item / memory_.clouds().count();
     const size_t k = item % memory_.clouds().count();
@@ -189,7 +185,7 @@ Result<std::shared_ptr<runtime::Ticket>> divergence(std::shared_ptr<const Measur
                                                     runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
-  const engine::Backend& backend = memory->backend();
+  const engine::Backend& backend = backend_for(*memory, options);
   return submit(divergence_program(std::move(memory), std::move(queries), options, out), backend,
                 std::move(call), std::move(done));
 }

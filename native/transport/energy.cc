@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "transport/device_batch.h"
 #include "transport/divergence.h"
 #include "transport/pairs.h"
 
@@ -78,7 +79,7 @@ Result<std::shared_ptr<runtime::Ticket>> energy(std::shared_ptr<const MeasureMem
                                                 runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
-  const engine::Backend& backend = memory->backend();
+  const engine::Backend& backend = backend_for(*memory, options);
   return submit(std::make_unique<EnergyProgram>(std::move(memory), std::move(queries), beta, options, energy),
                 backend, std::move(call), std::move(done));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace engram::transport {
 namespace {
@@ -162,7 +163,9 @@ double Evaluation::moved_bound(size_t k) const {
 
 Status Evaluation::start(size_t k, Workspace& workspace) {
   const Measure nu = to_float64(memory_.clouds()[k], geometry_.dim, workspace.y);
-  return workspace.cross.start(state_->measure(), nu, geometry_, options_.solve, /*means=*/true);
+  SolveOptions options = options_.solve;
+  options.max_iterations -= std::exchange(memos_[k].device_iterations, 0);
+  return workspace.cross.start(state_->measure(), nu, geometry_, options, /*means=*/true);
 }
 
 // The larger dual value of two potentials: the tilted self potential, which is exact for a translate, and the
@@ -261,8 +264,9 @@ Status Evaluation::take(size_t k, const DeviceAnswer& answer) {
   const auto is_of = [k](const Chunk& chunk) { return k < chunk.end; };
   Chunk& chunk = *std::find_if(chunks_.begin(), chunks_.end(), is_of);
   Memo& memo = memos_[k];
-  if (!answer.is_final(options_.solve)) {  // others() goes on from there
+  if (!is_final(answer.solution, options_.solve)) {  // others() goes on from there
     memo.g.assign(answer.potential.begin(), answer.potential.end());
+    memo.device_iterations = answer.solution.iterations;
     chunk.iterations += answer.solution.iterations;
     return {};
   }

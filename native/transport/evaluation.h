@@ -110,9 +110,10 @@ class Evaluation {
  private:
   // What is remembered of a cloud from earlier states.
   struct Memo {
-    std::vector<double> g;      // potential of the cloud at its last solution
-    std::vector<double> f;      // the soft c-transform of a potential, at `points`
-    double mean_potential = 0;  // <b, g> of that potential
+    std::vector<double> g;           // potential of the cloud at its last solution
+    std::vector<double> f;           // the soft c-transform of a potential, at `points`
+    double mean_potential = 0;       // <b, g> of that potential
+    uint32_t device_iterations = 0;  // that a device made of the solution which others() ends
     std::shared_ptr<const std::vector<double>> points;
   };
   // A solved pair.

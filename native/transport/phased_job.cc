@@ -75,7 +75,11 @@ class PhasedJob final : public runtime::Job {
 
   std::unique_ptr<Workspace> take_workspace() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (workspaces_.empty()) return std::make_unique<Workspace>();
+    if (workspaces_.empty()) {
+      auto workspace = std::make_unique<Workspace>();
+      workspace->keep_going = [this] { return !cancelled(); };
+      return workspace;
+    }
     std::unique_ptr<Workspace> workspace = std::move(workspaces_.back());
     workspaces_.pop_back();
     return workspace;

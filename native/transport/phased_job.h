@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -22,6 +23,7 @@ struct Workspace {
   std::vector<double> x;
   std::vector<double> y;
   std::vector<double> potential;
+  std::function<bool()> keep_going;  // false once the request is cancelled: for what takes long in one go
 };
 
 class Phase {

@@ -1,6 +1,7 @@
 // Retrieval of many queries: their flows advance side by side.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,7 @@ class ChunkPhase final : public Phase {
 };
 
 // What a device solves of the others of several flows, before the CPU looks at what is left of them. One
-// item, which goes from batch to batch.
+// item: pairs are gathered, as many as a batch takes, and solved.
 class DeviceOthersPhase final : public Phase {
  public:
   DeviceOthersPhase(const MeasureMemory& memory, const SolveOptions& options, Flows flows)
@@ -60,29 +61,35 @@ class DeviceOthersPhase final : public Phase {
   size_t items() const override { return 1; }
   uint64_t units_per_item() const override { return 0; }
   Result<bool> work(size_t /*item*/, Workspace& workspace, bool /*fresh*/, size_t& entries) override {
-    entries = 0;  // a batch is a slice
-    DeviceBatch batch(memory_, options_, /*projects=*/true);
-    std::vector<std::pair<Evaluation*, size_t>> pairs;
-    gather(batch, pairs, workspace);
-    if (batch.empty()) return true;
-    Status status = batch.solve();
-    for (size_t p = 0; p < pairs.size() && status.ok(); ++p) {
-      status = pairs[p].first->take(pairs[p].second, batch.answer(p));
+    if (!batch_) batch_.emplace(memory_, options_, /*projects=*/true);
+    gather(workspace, entries);
+    const bool all = flow_ == flows_.size();
+    if (!all && !batch_->full()) return false;  // out of time
+    entries = 0;                                // a batch is a slice
+    Status status = batch_->empty() ? Status() : batch_->solve(workspace.keep_going);
+    for (size_t p = 0; p < pairs_.size() && status.ok(); ++p) {
+      status = pairs_[p].first->take(pairs_[p].second, batch_->answer(p));
     }
     if (!status.ok()) return status;
-    return flow_ == flows_.size();
+    batch_.reset();
+    pairs_.clear();
+    begun_ = false;
+    return all;
   }
 
  private:
-  void gather(DeviceBatch& batch, std::vector<std::pair<Evaluation*, size_t>>& pairs, Workspace& workspace) {
-    for (; flow_ < flows_.size() && !batch.full(); ++flow_, cloud_ = 0) {
+  void gather(Workspace& workspace, size_t& entries) {
+    for (; flow_ < flows_.size(); ++flow_, cloud_ = 0, begun_ = false) {
       Evaluation& evaluation = flows_[flow_]->evaluation();
-      batch.begin_query(evaluation.state().measure());
+      const size_t look = memory_.clouds().dim() * evaluation.state().weights.size();
       for (; cloud_ < memory_.clouds().count(); ++cloud_) {
-        if (batch.full()) return;
-        if (!evaluation.is_open(cloud_) || !batch.fits(cloud_)) continue;
-        batch.add(cloud_, evaluation.first_potential(cloud_, workspace));
-        pairs.emplace_back(&evaluation, cloud_);
+        if (batch_->full() || entries == 0) return;
+        entries -= std::min(entries, look);
+        if (!evaluation.is_open(cloud_)) continue;
+        if (!std::exchange(begun_, true)) batch_->begin_query(evaluation.state().measure());
+        if (!batch_->fits(cloud_)) continue;
+        batch_->add(cloud_, evaluation.first_potential(cloud_, workspace));
+        pairs_.emplace_back(&evaluation, cloud_);
       }
     }
   }
@@ -90,8 +97,11 @@ class DeviceOthersPhase final : public Phase {
   const MeasureMemory& memory_;
   const SolveOptions options_;
   const Flows flows_;
-  size_t flow_ = 0;
+  std::optional<DeviceBatch> batch_;  // gathered so far
+  std::vector<std::pair<Evaluation*, size_t>> pairs_;
+  size_t flow_ = 0;  // of the pair that is looked at next
   size_t cloud_ = 0;
+  bool begun_ = false;  // the batch knows the state of flow_
 };
 
 class RetrieveProgram final : public Program {
@@ -201,7 +211,7 @@ Result<std::shared_ptr<runtime::Ticket>> retrieve(std::shared_ptr<const MeasureM
                                                   runtime::CallOptions call, runtime::Done done) {
   Status status = check_queries(*memory, *queries);
   if (!status.ok()) return status;
-  const engine::Backend& backend = memory->backend();
+  const engine::Backend& backend = backend_for(*memory, options.solve);
   auto program = std::make_unique<RetrieveProgram>(std::move(memory), std::move(queries), options, *out);
   return submit(std::move(program), backend, std::move(call),
                 [out = std::move(out), done = std::move(done)](const Status& outcome) { done(outcome); });

@@ -54,12 +54,11 @@ struct Answer {
   std::vector<double> projections;
 };
 
-Answer solve_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
-                 uint32_t max_iterations) {
+Status try_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
+               uint32_t max_iterations, Answer& answer, const std::function<bool()>& keep_going = {}) {
   const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
   std::vector<uint32_t> query;
   std::vector<uint32_t> cloud;
-  Answer answer;
   for (uint32_t q = 0; q < queries.clouds.size(); ++q) {
     for (uint32_t k = 0; k < stored.clouds.size(); ++k) {
       query.push_back(q);
@@ -71,18 +70,24 @@ Answer solve_all(const Queries& queries, const Stored& stored, const Geometry& g
   }
   answer.solutions.resize(query.size());
   answer.projections.resize(answer.transforms.size() * queries.dim);
-  const Status status =
-      solver->solve({.queries = {queries.points, queries.weights, queries.offsets, queries.dim},
-                     .query = query,
-                     .cloud = cloud,
-                     .cost_scale = geometry.cost_scale,
-                     .epsilon = geometry.epsilon,
-                     .tolerance = tolerance,
-                     .max_iterations = max_iterations,
-                     .potentials = answer.potentials,
-                     .solutions = answer.solutions,
-                     .transforms = answer.transforms,
-                     .projections = answer.projections});
+  return solver->solve({.queries = {queries.points, queries.weights, queries.offsets, queries.dim},
+                        .query = query,
+                        .cloud = cloud,
+                        .cost_scale = geometry.cost_scale,
+                        .epsilon = geometry.epsilon,
+                        .tolerance = tolerance,
+                        .max_iterations = max_iterations,
+                        .potentials = answer.potentials,
+                        .solutions = answer.solutions,
+                        .transforms = answer.transforms,
+                        .projections = answer.projections,
+                        .keep_going = keep_going});
+}
+
+Answer solve_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
+                 uint32_t max_iterations) {
+  Answer answer;
+  const Status status = try_all(queries, stored, geometry, tolerance, max_iterations, answer);
   CAPTURE(status.message());
   REQUIRE(status.ok());
   return answer;
@@ -237,6 +242,23 @@ TEST_CASE_FIXTURE(OnDevice, "large pairs of long rows and of long columns") {
     CHECK(found.value <= exact + 1e-9);
     CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
   }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "large pairs are given up when nobody wants them any more") {
+  Queries queries(2);
+  Stored stored(2);
+  queries.add(random_cloud(300, 2, 1));
+  stored.add(random_cloud(250, 2, 2));
+  const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.1};
+  for (const int wanted : {0, 2}) {
+    Answer answer;
+    int asked = 0;
+    const auto keep_going = [&] { return asked++ < wanted; };
+    constexpr uint32_t kForever = UINT32_MAX;
+    CHECK(try_all(queries, stored, geometry, 0, kForever, answer, keep_going).code() == StatusCode::kAborted);
+    CHECK(asked == wanted + 1);
+  }
+  CHECK(solve_all(queries, stored, geometry, 1e-3, 500).solutions[0].converged);
 }
 
 TEST_CASE_FIXTURE(OnDevice, "large pairs: points without mass, clouds far apart, the same bits") {

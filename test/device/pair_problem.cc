@@ -153,7 +153,9 @@ PairAnswers solve(const Device& device, Lane& lane, const Clouds& clouds, const 
                           .potentials = answers.potentials.data(),
                           .solutions = answers.solutions.data(),
                           .transforms = projects ? answers.transforms.data() : nullptr,
-                          .projections = projects ? answers.projections.data() : nullptr};
+                          .projections = projects ? answers.projections.data() : nullptr,
+                          .keep_going = [](void*) { return uint32_t{1}; },
+                          .context = nullptr};
   EngramFailure failure{};
   demand(device.table().transport.solve_pairs(lane.get(), &pairs, &failure), failure);
   return answers;
