@@ -3,9 +3,7 @@
 # Needs g++-aarch64-linux-gnu and qemu-user-static. Headers of Highway, xxHash and doctest are the host's own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cmake -S . -B build/neon -G Ninja -DENGRAM_ADDON=OFF -DENGRAM_TESTS=ON \
-  -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
-  -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_CXX_FLAGS='-idirafter /usr/include'
+cmake --preset neon
 cmake --build build/neon --target engram-tests
 qemu-aarch64-static -L /usr/aarch64-linux-gnu build/neon/engram-tests \
   -sf='*test/kernels/*,*test/engine/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*' -tce='*killed*,*full disk*,*larger than the machine*' "$@"

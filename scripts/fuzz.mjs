@@ -3,12 +3,12 @@
 //   node scripts/fuzz.mjs [--seconds=N] [name...]     default: all fuzzers, 60 s each
 //   node scripts/fuzz.mjs --list                      prints their names
 //
-// The corpus is only read. New finds stay in build/fuzz/finds/<name>, inputs that crash in build/fuzz.
+// The corpus is only read. New finds stay in build/asan/finds/<name>, inputs that crash in build/asan.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-const BUILD = 'build/fuzz';
+const BUILD = 'build/asan';
 
 const { values, positionals } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, list: { type: 'boolean', default: false } },
@@ -19,12 +19,9 @@ function run(command, args) {
   return spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
 }
 
-function build() {
-  const options = [
-    '-DCMAKE_CXX_COMPILER=clang++-19', '-DENGRAM_ADDON=OFF', '-DENGRAM_CUDA=OFF', '-DENGRAM_TESTS=OFF', '-DENGRAM_FUZZ=ON',
-    '--log-level=WARNING',
-  ];
-  return run('cmake', ['-S', '.', '-B', BUILD, '-G', 'Ninja', ...options]) && run('cmake', ['--build', BUILD]);
+function build(names) {
+  const targets = names.flatMap((name) => ['--target', `fuzz_${name}`]);
+  return run('cmake', ['--preset', 'asan', '--log-level=WARNING']) && run('cmake', ['--build', BUILD, ...targets]);
 }
 
 function fuzz(name) {
@@ -50,8 +47,9 @@ if (unknown.length > 0) {
   console.error(`fuzz: no fuzzer '${unknown.join("', '")}'; there are ${known.join(', ')}`);
   process.exit(2);
 }
-if (!build()) process.exit(1);
-for (const name of positionals.length > 0 ? positionals : known) {
+const names = positionals.length > 0 ? positionals : known;
+if (!build(names)) process.exit(1);
+for (const name of names) {
   const ok = fuzz(name);
   console.log(`fuzz ${name}: ${ok ? 'nothing found' : 'FAILED'}`);
   if (!ok) process.exitCode = 1;

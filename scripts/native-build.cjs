@@ -4,6 +4,7 @@
 // The variable ENGRAM_CUDA may ask for the plugin (ON) or forbid it (OFF).
 'use strict';
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
@@ -27,12 +28,15 @@ const headers = [
   path.dirname(require.resolve('node-addon-api/package.json')),
 ].join(';');
 const tree = path.join(root, 'build', 'cmake-Release');
+const products = path.join(root, 'build', 'Release');
 run('cmake', [
   '-S', root, '-B', tree, '-G', 'Ninja',
   '-DCMAKE_BUILD_TYPE=Release',
   `-DCMAKE_JS_INC=${headers}`,
-  `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${path.join(root, 'build', 'Release')}`,
+  `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${products}`,
   '-DENGRAM_TESTS=OFF',
   `-DENGRAM_CUDA=${process.env.ENGRAM_CUDA ?? 'AUTO'}`,
 ]);
+// A plugin of an earlier build, with nvcc, is not to be found beside an addon of this one; ninja makes it anew.
+if (process.env.ENGRAM_CUDA === 'OFF') fs.rmSync(path.join(products, 'libengram_cuda.so'), { force: true });
 run('cmake', ['--build', tree]);

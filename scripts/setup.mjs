@@ -4,7 +4,7 @@
 //   node scripts/setup.mjs [--build] [--tests] [--lint] [--tidy] [--fuzz] [--neon]
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -91,11 +91,17 @@ function hasNvcc() {
 }
 
 function build() {
-  const products = ['engram.node', ...(hasNvcc() ? ['libengram_cuda.so'] : [])].map((name) => `build/Release/${name}`);
-  if (products.some((product) => isStale(product, 'native', 'CMakeLists.txt'))) {
-    const plugin = hasNvcc() ? ' and the CUDA plugin' : '; no CUDA plugin, because there is no nvcc';
-    console.error(`setup: building the native addon${plugin}`);
+  // The stamp is written when a build has ended well, with the time it began: not every change reaches every
+  // product. It holds whether there was an nvcc, whose coming and going asks for another build.
+  const stamp = 'build/Release/.engram-built';
+  const plugin = hasNvcc() ? 'with the CUDA plugin' : 'without the CUDA plugin, because there is no nvcc';
+  const isThere = existsSync('build/Release/engram.node');
+  if (!isThere || isStale(stamp, 'native', 'CMakeLists.txt') || readFileSync(stamp, 'utf8') !== plugin) {
+    const begun = new Date();
+    console.error(`setup: building the native addon, ${plugin}`);
     run('npm', ['run', '--silent', 'build:native'], { stdio: ['ignore', 2, 2] });
+    writeFileSync(stamp, plugin);
+    utimesSync(stamp, begun, begun);
   }
   if (isStale('dist/cjs/package.json', 'lib', 'tsconfig.json', 'package.json')) {
     console.error('setup: compiling TypeScript');
