@@ -114,7 +114,8 @@ class LargeSolve {
   void judge(const double* marginal) {
     residual_ = 0;
     for (size_t j = 0; j < z_.size(); ++j) residual_ += std::abs(marginal[j] - b_[j]);
-    const bool hopeless = slow_ || (safe_ && ++refinements_ > kMostRefinements);
+    unsafe_ = safe_ ? 0 : unsafe_ + 1;
+    const bool hopeless = slow_ || (safe_ && ++refinements_ > kMostRefinements) || unsafe_ > kMostUnsafe;
     if (residual_ <= rules_.tolerance || iterations_ >= rules_.max_iterations || hopeless) {
       state_ = State::kEnded;
       return;
@@ -169,6 +170,7 @@ class LargeSolve {
   bool slow_ = false;
   uint32_t iterations_ = 0;
   uint32_t refinements_ = 0;
+  uint32_t unsafe_ = 0;  // rounds in a row
   double residual_ = 0;
   double looked_residual_ = 0;
 };
@@ -185,6 +187,14 @@ class LargeGroup {
     turns_.turns = at_.turns;
     turns_.count = static_cast<uint32_t>(pairs.size());
   }
+
+  // Nothing that is let go here is still copied, whatever has failed.
+  ~LargeGroup() {
+    if (error_ != cudaSuccess) cudaStreamSynchronize(stream_);
+    cudaGetLastError();
+  }
+  LargeGroup(const LargeGroup&) = delete;
+  LargeGroup& operator=(const LargeGroup&) = delete;
 
   LargeOutcome run(const EngramPairs& asked) {
     begin(asked.potentials);

@@ -113,12 +113,12 @@ __global__ void __launch_bounds__(kColumnWarps* kWarp)
   const double sum = sum_of_warps(mine);
   if (threadIdx.x >= kWarp || j >= pair.columns) return;
   const double mass = pair.b[j];
-  const float scaling = mass > 0 ? static_cast<float>(mass / sum) : 0.0F;
+  const float scaling = mass > 0 ? next_scaling(mass, sum, pair.v[j]) : 0.0F;
   pair.off[j] = static_cast<float>(fabs(fma(static_cast<double>(pair.v[j]), sum, -mass)));
   pair.before[j] = pair.v[j];
   pair.v[j] = scaling;
-  // Written so that NaN is not safe. All that write it write the same.
-  if (mass > 0 && !(scaling <= kSafe && scaling >= 1 / kSafe)) *pair.unsafe_at = iteration;
+  // All that write it write the same.
+  if (mass > 0 && !is_safe(scaling)) *pair.unsafe_at = iteration;
 }
 
 __global__ void __launch_bounds__(kRowWarps* kWarp, 2) lse_kernel(LargeTurns turns) {

@@ -31,7 +31,7 @@ struct Layout {
   uint64_t rows = 0;
 };
 
-Layout lay_out(const EngramPairs& batch, const ResidentClouds& stored) {
+Layout lay_out(const EngramPairs& batch, const ResidentClouds& stored, uint64_t most_bytes) {
   Layout layout;
   for (uint64_t p = 0; p < batch.count; ++p) {
     const uint32_t q = batch.query[p];
@@ -47,7 +47,7 @@ Layout lay_out(const EngramPairs& batch, const ResidentClouds& stored) {
     layout.potentials += pair.columns;
     layout.rows += pair.rows;
     const uint64_t bytes = pair_bytes(pair.rows, pair.columns, stored.dim());
-    if (bytes > kMostPairBytes) {
+    if (bytes > most_bytes) {
       layout.large.push_back(pair);
       continue;
     }
@@ -96,7 +96,10 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
   Status status = use_device(lane.device());
   if (!status.ok()) return status;
   const auto& stored = *reinterpret_cast<const ResidentClouds*>(batch.stored);
-  const Layout layout = lay_out(batch, stored);
+  uint64_t most_bytes = 0;
+  status = check(most_pair_bytes(most_bytes), lane.device(), "asking for its shared memory");
+  if (!status.ok()) return status;
+  const Layout layout = lay_out(batch, stored, most_bytes);
   Cutter counted;
   Memory::cut(counted, batch, layout);
   status = lane.workspace.reserve(Buffer::Kind::kDevice, lane.device(), counted.used(), "pairs of clouds");
@@ -164,6 +167,7 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
     fetch(batch.projections, memory.projections, layout.rows * stored.dim());
     if (error == cudaSuccess) error = cudaStreamSynchronize(stream);
   }
+  if (error != cudaSuccess) cudaStreamSynchronize(stream);  // of what is let go here nothing is still copied
   return check(error, lane.device(), "solving pairs of clouds");
 }
 

@@ -41,13 +41,15 @@ class PairSolve {
   __device__ __forceinline__ void run(EngramPairSolution* out) {
     const double goal = batch_.tolerance > kFloat32Residual ? batch_.tolerance : kFloat32Residual;
     double residual = 0;
+    uint32_t unsafe = 0;  // rounds in a row
     for (uint32_t refinements = 0;;) {
       const bool safe = iterate(batch_.tolerance > 0 ? goal : 0);
+      unsafe = safe ? 0 : unsafe + 1;
       absorb(safe ? problem_.at.v : problem_.at.before);
       residual = pass();
       const bool reached = residual <= batch_.tolerance;
       if (reached || iterations_ >= batch_.max_iterations || slow_) break;
-      if (safe && ++refinements > kMostRefinements) break;
+      if ((safe && ++refinements > kMostRefinements) || unsafe > kMostUnsafe) break;
       update();
     }
     write(residual, out);
@@ -281,6 +283,18 @@ uint64_t pair_bytes(uint64_t rows, uint64_t columns, uint64_t dim) {
     case PairPath::kShared: break;
   }
   return bytes_with<SharedScalings>(rows, columns, dim);
+}
+
+cudaError_t most_pair_bytes(uint64_t& bytes) {
+  constexpr uint64_t kMost = uint64_t{160} << 10;
+  int device = 0;
+  int of_block = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&of_block, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  }
+  bytes = static_cast<uint64_t>(of_block) < kMost ? static_cast<uint64_t>(of_block) : kMost;
+  return error;
 }
 
 cudaError_t solve_pairs(const PairBatch& batch, PairPath path, uint64_t most_bytes, cudaStream_t stream) {

@@ -48,9 +48,10 @@ inline constexpr PairPath kPairPaths[] = {PairPath::kSmall, PairPath::kMedium, P
 PairPath pair_path(uint64_t rows, uint64_t columns);
 
 // Bytes of shared memory for a pair; it is solved by solve_pairs() where they are at most
-// kMostPairBytes, else by large_pairs.h.
-inline constexpr uint64_t kMostPairBytes = uint64_t{160} << 10;
+// most_pair_bytes(), else by large_pairs.h.
 uint64_t pair_bytes(uint64_t rows, uint64_t columns, uint64_t dim);
+// What a block of the current device may have, but for what the largest devices have more.
+cudaError_t most_pair_bytes(uint64_t& bytes);
 
 // Pairs of one path. `most_bytes`: of the largest of them.
 cudaError_t solve_pairs(const PairBatch& batch, PairPath path, uint64_t most_bytes, cudaStream_t stream);

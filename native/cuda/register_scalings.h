@@ -33,6 +33,8 @@ class RegisterScalings {
     for (uint32_t l = 0; l < kColumnsKept; ++l) {
       const uint32_t j = column(kept_column() + l);
       b_[l] = j < problem.columns ? static_cast<float>(problem.at.b[j]) : 0.0F;
+      // Mass below Float32 is mass all the same; how little is felt by Float64 alone.
+      if (j < problem.columns && problem.at.b[j] > 0) b_[l] = fmaxf(b_[l], kSmallest);
     }
   }
 
@@ -63,9 +65,8 @@ class RegisterScalings {
       for (uint32_t w = 0; w < kPairWarps; ++w) sum += partial[w * kColumns + j];
       before_[l] = kept_[l];
       off += fabsf(fmaf(kept_[l], sum, -b_[l]));
-      kept_[l] = b_[l] > 0 ? b_[l] / sum : 0.0F;
-      // Written so that NaN is not safe.
-      if (b_[l] > 0 && !(kept_[l] <= kSafe && kept_[l] >= 1 / kSafe)) safe = false;
+      kept_[l] = b_[l] > 0 ? next_scaling(b_[l], sum, before_[l]) : 0.0F;
+      if (b_[l] > 0 && !is_safe(kept_[l])) safe = false;
     }
     if (wanted) residual = warp_sum(static_cast<double>(off));
     spread(kept_, v_, ColumnLanes());
@@ -218,6 +219,8 @@ class RegisterScalings {
       partial[threadIdx.x / kWarp * kColumns + column(kept_column() + l)] = sums[l];
     }
   }
+
+  static constexpr float kSmallest = 0x1p-126F;
 
   const PairProblem problem_;
   float kernel_[kR][kC];

@@ -170,7 +170,8 @@ class RowReader {
     const uint32_t mine = row() < last ? row() : last;
     if (rows_.term != KeyTerm::kNone) square_norm_ = __ldg(rows_.square_norms + mine);
     const uint64_t item = rows_.first + mine;
-    if (rows_.removed != nullptr && item < rows_.removed_bits) removed_ = __ldg(rows_.removed + item / 64);
+    const bool may_be_removed = rows_.removed != nullptr && item < rows_.removed_bits;
+    removed_ = may_be_removed ? __ldg(rows_.removed + item / 64) : 0;
   }
 
   // Of row(); -inf where there is none or where it is removed.

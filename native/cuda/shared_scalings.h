@@ -100,13 +100,12 @@ class SharedScalings {
     for (uint32_t j = threadIdx.x; j < problem_.columns; j += kPairThreads) {
       float sum = 0;
       for (uint32_t part = 0; part < parts_of(stride_); ++part) sum += partial_[part * stride_ + j];
-      const float mass = static_cast<float>(problem_.at.b[j]);
-      const float scaling = mass > 0 ? mass / sum : 0.0F;
-      residual += fabsf(fmaf(problem_.at.v[j], sum, -mass));
+      const double mass = problem_.at.b[j];
+      const float scaling = mass > 0 ? next_scaling(mass, sum, problem_.at.v[j]) : 0.0F;
+      residual += fabsf(fmaf(problem_.at.v[j], sum, -static_cast<float>(mass)));
       problem_.at.before[j] = problem_.at.v[j];
       problem_.at.v[j] = scaling;
-      // Written so that NaN is not safe.
-      if (mass > 0 && !(scaling <= kSafe && scaling >= 1 / kSafe)) safe = false;
+      if (mass > 0 && !is_safe(scaling)) safe = false;
     }
     return __syncthreads_and(safe ? 1 : 0) != 0;
   }

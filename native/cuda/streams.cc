@@ -29,9 +29,9 @@ cudaError_t Event::wait() const {
   const Clock::time_point begun = Clock::now();
   while (Clock::now() - begun < kLook) {
     const cudaError_t state = cudaEventQuery(event_);
+    cudaGetLastError();  // "not ready" is not an error
     if (state != cudaErrorNotReady) return state;
   }
-  cudaGetLastError();  // "not ready" is not an error
   return cudaEventSynchronize(event_);
 }
 

@@ -11,7 +11,6 @@
 #include "cuda/lane.h"
 #include "cuda/large_pairs.h"
 #include "cuda/pair_batch.h"
-#include "cuda/pair_solver.h"
 #include "cuda/resident_clouds.h"
 #include "cuda/resident_rows.h"
 #include "engine/device_table.h"
@@ -132,9 +131,7 @@ uint64_t clouds_bytes(const EngramClouds* clouds) {
   return reinterpret_cast<const ResidentClouds*>(clouds)->bytes();
 }
 
-int32_t fits(uint32_t rows, uint32_t columns, uint32_t dim) {
-  return pair_bytes(rows, columns, dim) <= kMostPairBytes || large_fits(rows, columns) ? 1 : 0;
-}
+int32_t fits(uint32_t rows, uint32_t columns) { return large_fits(rows, columns) ? 1 : 0; }
 
 int32_t solve(EngramLane* lane, const EngramPairs* pairs, EngramFailure* failure) {
   return guarded(failure, [&] { return solve_batch(*lane_of(lane), *pairs); });

@@ -20,8 +20,8 @@ Plain plain(const Set& clouds) {
 
 class DevicePairs final : public PairSolver {
  public:
-  DevicePairs(const EngramDeviceTable& table, DeviceLanes& lanes, EngramClouds* clouds, size_t dim)
-      : table_(table), lanes_(lanes), clouds_(clouds), dim_(dim) {}
+  DevicePairs(const EngramDeviceTable& table, DeviceLanes& lanes, EngramClouds* clouds)
+      : table_(table), lanes_(lanes), clouds_(clouds) {}
   ~DevicePairs() override { table_.transport.destroy_clouds(clouds_); }
   DevicePairs(const DevicePairs&) = delete;
   DevicePairs& operator=(const DevicePairs&) = delete;
@@ -31,8 +31,7 @@ class DevicePairs final : public PairSolver {
   bool fits(size_t rows, size_t columns) const override {
     constexpr size_t kMost = 1 << 16;  // far more than fit; what follows is 32 bits
     if (rows > kMost || columns > kMost) return false;
-    return table_.transport.fits(static_cast<uint32_t>(rows), static_cast<uint32_t>(columns),
-                                 static_cast<uint32_t>(dim_)) != 0;
+    return table_.transport.fits(static_cast<uint32_t>(rows), static_cast<uint32_t>(columns)) != 0;
   }
 
   Status solve(const PairBatch& batch) const override {
@@ -82,7 +81,6 @@ class DevicePairs final : public PairSolver {
   const EngramDeviceTable& table_;
   DeviceLanes& lanes_;
   EngramClouds* const clouds_;
-  const size_t dim_;
 };
 
 }  // namespace
@@ -96,7 +94,7 @@ Result<std::shared_ptr<const PairSolver>> make_device_pairs(const EngramDeviceTa
     return device_status(table.transport.create_clouds(device, &set, &created, &failure), failure);
   });
   if (!status.ok()) return status;
-  return std::shared_ptr<const PairSolver>(std::make_shared<DevicePairs>(table, lanes, created, clouds.dim));
+  return std::shared_ptr<const PairSolver>(std::make_shared<DevicePairs>(table, lanes, created));
 }
 
 }  // namespace engram::engine

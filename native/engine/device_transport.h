@@ -77,7 +77,7 @@ typedef struct EngramDeviceTransport {
   void (*destroy_clouds)(EngramClouds* clouds);
   uint64_t (*clouds_bytes)(const EngramClouds* clouds);
   /* 1 where a pair of so many points can be solved: up to 2^28 entries. */
-  int32_t (*fits)(uint32_t rows, uint32_t columns, uint32_t dim);
+  int32_t (*fits)(uint32_t rows, uint32_t columns);
   /* Solves all pairs, each of which fits. Those that converge too slowly for plain iterations end early, with
    * converged 0. Returns when the answers are there; kAborted where it was not to keep going. */
   int32_t (*solve_pairs)(EngramLane* lane, const EngramPairs* pairs, EngramFailure* failure);

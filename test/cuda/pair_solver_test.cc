@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "faults.h"
 #include "on_device.h"
 #include "support/clouds.h"
 #include "support/transport_reference.h"
@@ -241,6 +242,56 @@ TEST_CASE_FIXTURE(OnDevice, "large pairs of long rows and of long columns") {
     CHECK(found.iterations < 100);
     CHECK(found.value <= exact + 1e-9);
     CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
+  }
+}
+
+void check_certificate(const PairSolution& found, double exact) {
+  CHECK(found.value <= exact + 1e-9);
+  CHECK(exact <= found.value + found.residual * (found.spread + found.range) / 2 + 1e-9);
+}
+
+TEST_CASE("pairs that a multiprocessor of a smaller device does not hold are solved by all of it") {
+  simulator::Machine machine = simulator::machine();
+  machine.major = 8;
+  machine.minor = 6;  // 99 KiB
+  const simulator::MachineScope scope(machine);
+  const OnDevice fixture;
+  for (const auto& [n, dim] : {std::pair<size_t, size_t>{150, 2}, {64, 100}}) {
+    Queries queries(dim);
+    Stored stored(dim);
+    queries.add(random_cloud(n, dim, 1));
+    stored.add(random_cloud(n, dim, 2));
+    stored.add(random_cloud(20, dim, 3));
+    const Geometry geometry{.dim = dim, .cost_scale = 0.5, .epsilon = 2.0 * static_cast<double>(dim)};
+    const Answer answer = solve_all(queries, stored, geometry, 1e-6, 200);
+    for (size_t k = 0; k < 2; ++k) {
+      CHECK(answer.solutions[k].converged);
+      check_certificate(answer.solutions[k],
+                        reference::solve(queries.clouds[0], stored.clouds[k], geometry).value);
+    }
+  }
+}
+
+// Below what Float32 holds, and far below what its kernels do.
+TEST_CASE_FIXTURE(OnDevice, "points of hardly any mass spoil nothing") {
+  for (const size_t n : {20, 100, 150, 230}) {
+    for (const double mass : {1e-30, 1e-40, 5e-46, 1e-60, 1e-300}) {
+      CAPTURE(n);
+      CAPTURE(mass);
+      Queries queries(2);
+      Stored stored(2);
+      queries.add(random_cloud(n, 2, 1));
+      DoubleCloud y = random_cloud(n, 2, 2);
+      y.points.insert(y.points.end(), {3.0, -3.0});
+      y.weights.push_back(mass);
+      stored.add(y);
+      const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.5};
+      const PairSolution found = solve_all(queries, stored, geometry, 1e-6, 400).solutions[0];
+      CHECK(found.converged);
+      CHECK(found.iterations < 200);
+      CHECK(std::isfinite(found.range));
+      check_certificate(found, reference::solve(queries.clouds[0], stored.clouds[0], geometry).value);
+    }
   }
 }
 
