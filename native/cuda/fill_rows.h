@@ -9,9 +9,6 @@
 
 namespace engram::cuda {
 
-// kNonFinite or kRange where an element of rows taken in was no number to store.
-Status facts_status(const IntakeFacts& facts);
-
 // Copies rows in, see EngramDeviceTable::fill_rows.
 Status fill_rows(Lane& lane, ResidentRows& rows, uint64_t first, uint64_t count, const float* keys,
                  const float* values);

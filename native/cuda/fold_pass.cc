@@ -1,7 +1,6 @@
 #include "cuda/fold_pass.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -9,7 +8,6 @@
 
 #include "cuda/check.h"
 #include "cuda/devices.h"
-#include "cuda/fill_rows.h"
 #include "cuda/hopper_fold.h"
 #include "cuda/intake.h"
 #include "cuda/row_fold.h"
@@ -18,7 +16,20 @@
 namespace engram::cuda {
 namespace {
 
-enum class Fold : uint32_t { kLogSumExp, kReadout, kTopK, kCandidates };  // as engine::Fold
+enum class Fold : uint32_t { kLogSumExp, kReadout, kTopK, kCandidates };
+static_assert(static_cast<uint32_t>(Fold::kLogSumExp) == ENGRAM_FOLD_LOG_SUM_EXP);
+static_assert(static_cast<uint32_t>(Fold::kReadout) == ENGRAM_FOLD_READOUT);
+static_assert(static_cast<uint32_t>(Fold::kTopK) == ENGRAM_FOLD_TOP_K);
+static_assert(static_cast<uint32_t>(Fold::kCandidates) == ENGRAM_FOLD_CANDIDATES);
+static_assert(static_cast<uint32_t>(KeyTerm::kNone) == ENGRAM_TERM_NONE);
+static_assert(static_cast<uint32_t>(KeyTerm::kHalfSquareNorm) == ENGRAM_TERM_HALF_SQUARE_NORM);
+static_assert(static_cast<uint32_t>(KeyTerm::kReciprocalNorm) == ENGRAM_TERM_RECIPROCAL_NORM);
+static_assert(static_cast<uint32_t>(Element::kFloat32) == ENGRAM_ELEMENT_F32);
+static_assert(static_cast<uint32_t>(Element::kFloat16) == ENGRAM_ELEMENT_F16);
+static_assert(static_cast<uint32_t>(Element::kBfloat16) == ENGRAM_ELEMENT_BF16);
+static_assert(static_cast<uint32_t>(Arithmetic::kCompensated) == ENGRAM_ARITHMETIC_TF32X3);
+static_assert(static_cast<uint32_t>(Arithmetic::kTf32) == ENGRAM_ARITHMETIC_TF32);
+static_assert(static_cast<uint32_t>(Arithmetic::kBfloat16) == ENGRAM_ARITHMETIC_BF16);
 
 constexpr uint64_t kFirstHits = 1 << 16;  // room for hits of one slice, until more are found
 constexpr float kMostHalf = 65504.0F;
@@ -92,17 +103,17 @@ Result<std::unique_ptr<FoldPass>> FoldPass::begin(Lane& lane, const EngramFold& 
 
 FoldPass::~FoldPass() {
   cudaSetDevice(static_cast<int>(lane_.device()));
-  cudaStreamSynchronize(stream());
+  if (wait_for_work() != cudaSuccess) cudaStreamSynchronize(stream());
   cudaGetLastError();
 }
 
 Status FoldPass::prepare() {
   Status status = use_device(lane_.device());
   if (!status.ok()) return status;
-  for (Event& event : slice_ends_) {
+  for (Event* event : {&slice_ends_[0], &slice_ends_[1], &work_end_}) {
     Result<Event> created = Event::create(lane_.device());
     if (!created.ok()) return created.status();
-    event = std::move(created).value();
+    *event = std::move(created).value();
   }
   // The last batch may be smaller and go by another path: room is made for either.
   const auto rest = static_cast<uint32_t>(fold_.query_count % most_queries_);
@@ -250,7 +261,11 @@ Status FoldPass::bring_in(const Slice& slice, Rows& rows) {
   if (status.ok() && passing_.width != 0) {
     status = lane_.transfer().send(part.values + slice.row * passing_.width, slice.count, passing_.width,
                                    arrays_.passing.values, passing_.value_pitch(), passing_.element, nullptr,
-                                   arrays_.facts);
+                                   nullptr);
+    if (!status.ok()) return status;
+    return check(refuse_values(arrays_.passing.values, slice.count, passing_.value_pitch(), passing_.element,
+                               arrays_.passing.square_norms, stream()),
+                 lane_.device(), "taking rows in");
   }
   return status;
 }
@@ -284,7 +299,7 @@ Status FoldPass::fold_slice(const Rows& rows) {
     }
     if (!status.ok()) return status;
   }
-  if (fold_.max_square_norm == nullptr || batch_first_ > 0) return {};
+  if (batch_first_ > 0) return {};
   return check(largest_norm(rows, arrays_.largest_norm, stream()), lane_.device(), "looking at norms");
 }
 
@@ -336,6 +351,7 @@ Status FoldPass::fold_hits(const Rows& rows, Path path, const Queries& queries, 
       error = path == Path::kRows ? row_hits(rows, queries, splits, list, stream())
                                   : tile_hits(rows, queries, splits, list, stream());
     }
+    if (error == cudaSuccess) error = wait_for_work();
     if (error == cudaSuccess) error = fetch(&found, arrays_.found, 1, stream());
     if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
     Status status = check(error, device, "looking for items above a threshold");
@@ -361,42 +377,57 @@ Status FoldPass::end_batch() {
   return {};
 }
 
+// The calling thread sleeps, which cudaStreamSynchronize does not: that is left to what takes no time.
+cudaError_t FoldPass::wait_for_work() {
+  const cudaError_t error = work_end_.record(lane_.stream());
+  return error == cudaSuccess ? work_end_.wait() : error;
+}
+
 // Looks once, after the first batch, at what was met among the rows.
 Status FoldPass::note_norms() {
   if (batch_first_ > 0) return {};
   IntakeFacts facts{};
-  float norm = 0;
-  cudaError_t error = fetch(&facts, arrays_.facts, 1, stream());
-  if (error == cudaSuccess) error = fetch(&norm, arrays_.largest_norm, 1, stream());
+  cudaError_t error = wait_for_work();
+  if (error == cudaSuccess) error = fetch(&facts, arrays_.facts, 1, stream());
+  if (error == cudaSuccess) error = fetch(&live_square_, arrays_.largest_norm, 1, stream());
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   const Status status = check(error, lane_.device(), "a fold");
   if (!status.ok()) return status;
-  largest_square_norm_ = facts.largest_square_norm;
+  met_square_ = std::max(live_square_, facts.largest_square_norm);
   for (uint64_t p = 0; p < fold_.part_count; ++p) {
     const auto* rows = reinterpret_cast<const ResidentRows*>(fold_.parts[p].rows);
-    if (rows != nullptr) largest_square_norm_ = std::max(largest_square_norm_, rows->largest_square_norm());
+    if (rows != nullptr) met_square_ = std::max(met_square_, rows->largest_square_norm());
   }
-  if (fold_.max_square_norm != nullptr) *fold_.max_square_norm = std::max(*fold_.max_square_norm, norm);
-  return facts_status(facts);
+  if (!(live_square_ < kSquareLimit)) {
+    return {StatusCode::kNonFinite, "a stored item is not finite, or too large to be scored"};
+  }
+  if (fold_.max_square_norm != nullptr) {
+    *fold_.max_square_norm = std::max(*fold_.max_square_norm, live_square_);
+  }
+  return {};
 }
 
-// Kernels look at no score whether it is finite: that all are follows from the norms.
+// Kernels look at no score whether it is finite: that all are follows from the norms. Of a row that is
+// removed they compute the product with the query and nothing else.
 Status FoldPass::check_range() const {
-  const double square = largest_square_norm_;
+  const double square = live_square_;
   const double norm = std::sqrt(square);
+  const double met_norm = std::sqrt(static_cast<double>(met_square_));
   for (uint64_t i = batch_first_; i < batch_first_ + batch_count_; ++i) {
     double query_square = 0;
     for (uint32_t d = 0; d < dim(); ++d) {
       const double q = fold_.queries[i * dim() + d];
       query_square += q * q;
     }
-    const double product = std::sqrt(query_square) * norm;
-    const double largest = std::max(product, (product + square) * std::max(1.0F, fold_.scale[i]));
-    if (largest < FLT_MAX / 4) continue;
+    const double query_norm = std::sqrt(query_square);
+    const double largest =
+        std::max(query_norm * met_norm, (query_norm * norm + square) * std::max(1.0F, fold_.scale[i]));
+    if (largest < kSquareLimit) continue;
     return {StatusCode::kRange, "scores of query " + std::to_string(i) +
                                     " may overflow Float32 (limit 3.4e38): its norm is " +
-                                    std::to_string(std::sqrt(query_square)) + ", the largest stored norm " +
-                                    std::to_string(norm) + "; scale patterns and queries, or lower beta"};
+                                    std::to_string(query_norm) + ", the largest stored norm " +
+                                    std::to_string(query_norm * met_norm < kSquareLimit ? norm : met_norm) +
+                                    "; scale patterns and queries, or lower beta"};
   }
   return {};
 }
@@ -406,6 +437,7 @@ Status FoldPass::write_softmax() {
   std::vector<double> sum(batch_count_);
   cudaError_t error = cudaSuccess;
   if (width_ != 0) error = finish_softmax(arrays_.softmax, batch_count_, width_, stream());
+  if (error == cudaSuccess) error = wait_for_work();
   if (error == cudaSuccess) error = fetch(max.data(), arrays_.softmax.max, max.size(), stream());
   if (error == cudaSuccess) error = fetch(sum.data(), arrays_.softmax.sum, sum.size(), stream());
   float* const readout = fold_.readout + batch_first_ * width_;
@@ -428,7 +460,8 @@ Status FoldPass::write_softmax() {
 
 Status FoldPass::write_top() {
   std::vector<Ranked> top(size_t{batch_count_} * fold_.k);
-  cudaError_t error = fetch(top.data(), arrays_.top, top.size(), stream());
+  cudaError_t error = wait_for_work();
+  if (error == cudaSuccess) error = fetch(top.data(), arrays_.top, top.size(), stream());
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   EngramCandidate* to = fold_.top + batch_first_ * fold_.k;
   for (const Ranked ranked : top) *to++ = {item_of(ranked), score_of(ranked)};

@@ -25,7 +25,7 @@ class FoldPass {
   ~FoldPass();
 
   // Starts the next slice and waits for the one before; *ended after the last answer is out. `work`: scores.
-  // kRange where scores may leave Float32.
+  // kNonFinite where a row that is not removed cannot be scored, kRange where scores may leave Float32.
   Status step(bool& ended, uint64_t& work);
 
  private:
@@ -35,9 +35,9 @@ class FoldPass {
     float* queries = nullptr;
     float* scale = nullptr;
     uint64_t* removed = nullptr;
-    IntakeFacts* facts = nullptr;  // of rows that pass through
-    float* largest_norm = nullptr;
-    RowArrays passing;  // rows that pass through
+    IntakeFacts* facts = nullptr;   // of rows that pass through
+    float* largest_norm = nullptr;  // of rows that are not removed
+    RowArrays passing;              // rows that pass through
     std::byte* hopper = nullptr;
     SoftmaxState softmax;
     SoftmaxPartials softmax_partials;
@@ -66,6 +66,7 @@ class FoldPass {
   void write_hits();
   Status check_range() const;
   Status note_norms();
+  cudaError_t wait_for_work();
   uint32_t splits_of(const Rows& rows, Path path, uint32_t queries) const;
 
   uint32_t dim() const noexcept { return fold_.dim; }
@@ -90,8 +91,10 @@ class FoldPass {
   uint32_t batch_count_ = 0;
   size_t next_slice_ = 0;
   std::array<Event, 2> slice_ends_;
+  Event work_end_;  // of what is queued
   std::vector<std::vector<EngramCandidate>> hits_;
-  float largest_square_norm_ = 0;
+  float live_square_ = 0;  // largest |x|^2 of rows that are not removed
+  float met_square_ = 0;   // of all rows that kernels multiply
 };
 
 }  // namespace engram::cuda

@@ -42,7 +42,19 @@ __device__ float2 store_pair(void* row, uint32_t pair, float2 x) {
   }
 }
 
-__device__ bool is_finite(float x) { return fabsf(x) <= 3.402823466e38F; }
+// The pair-th two elements of a row as stored.
+template <Element kElement>
+__device__ float2 load_pair(const void* row, uint32_t pair) {
+  if constexpr (kElement == Element::kFloat32) {
+    return static_cast<const float2*>(row)[pair];
+  } else if constexpr (kElement == Element::kFloat16) {
+    return unpack_f16(static_cast<const uint32_t*>(row)[pair]);
+  } else {
+    return unpack_bf16(static_cast<const uint32_t*>(row)[pair]);
+  }
+}
+
+__device__ bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }
 
 // A warp for each row, a lane for each pair of columns.
 template <Element kElement>
@@ -51,8 +63,6 @@ __global__ void take_rows_kernel(const float* from, uint64_t count, uint32_t dim
   constexpr uint32_t kBytes = kElement == Element::kFloat32 ? 4 : 2;
   const uint32_t lane = threadIdx.x % kWarp;
   const uint64_t warps = uint64_t{gridDim.x} * (kThreads / kWarp);
-  bool finite = true;
-  bool fits = true;
   float largest = 0;
   for (uint64_t row = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) / kWarp; row < count; row += warps) {
     float sum = 0;
@@ -62,18 +72,41 @@ __global__ void take_rows_kernel(const float* from, uint64_t count, uint32_t dim
       if (column < dim) x.x = from[row * dim + column];
       if (column + 1 < dim) x.y = from[row * dim + column + 1];
       const float2 stored = store_pair<kElement>(to + row * pitch * kBytes, pair, x);
-      finite = finite && is_finite(x.x) && is_finite(x.y);
-      fits = fits && is_finite(stored.x) && is_finite(stored.y);
       sum = fmaf(stored.x, stored.x, fmaf(stored.y, stored.y, sum));
     }
+    if (square_norms == nullptr) continue;
     sum = warp_sum(sum);
-    largest = fmaxf(largest, sum);
-    if (lane == 0 && square_norms != nullptr) square_norms[row] = sum;
+    if (sum < kSquareLimit) {  // false for NaN
+      largest = fmaxf(largest, sum);
+    } else {
+      for (uint32_t pair = lane; pair < pitch / 2; pair += kWarp) {
+        store_pair<kElement>(to + row * pitch * kBytes, pair, {0.0F, 0.0F});
+      }
+      sum = INFINITY;
+    }
+    if (lane == 0) square_norms[row] = sum;
   }
-  if (facts == nullptr) return;
-  if (!finite) atomicMax(&facts->non_finite, 1U);
-  if (finite && !fits) atomicMax(&facts->overflown, 1U);
-  if (lane == 0 && square_norms != nullptr) raise(&facts->largest_square_norm, largest);
+  if (lane == 0 && facts != nullptr && square_norms != nullptr) raise(&facts->largest_square_norm, largest);
+}
+
+// A warp for each row, as above.
+template <Element kElement>
+__global__ void refuse_values_kernel(char* values, uint64_t count, uint32_t pitch, float* square_norms) {
+  constexpr uint32_t kBytes = kElement == Element::kFloat32 ? 4 : 2;
+  const uint32_t lane = threadIdx.x % kWarp;
+  const uint64_t warps = uint64_t{gridDim.x} * (kThreads / kWarp);
+  for (uint64_t row = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) / kWarp; row < count; row += warps) {
+    char* const value = values + row * pitch * kBytes;
+    bool finite = true;
+    for (uint32_t pair = lane; pair < pitch / 2; pair += kWarp) {
+      const float2 x = load_pair<kElement>(value, pair);
+      finite = finite && is_finite(x.x) && is_finite(x.y);
+    }
+    if (__all_sync(0xFFFFFFFFU, finite)) continue;
+    for (uint32_t pair = lane; pair < pitch / 2; pair += kWarp)
+      store_pair<kElement>(value, pair, {0.0F, 0.0F});
+    if (lane == 0) square_norms[row] = INFINITY;
+  }
 }
 
 __global__ void largest_norm_kernel(Rows rows, float* largest) {
@@ -112,6 +145,21 @@ cudaError_t take_rows(const float* from, uint64_t count, uint32_t dim, void* to,
   }
   return launch(take_rows_kernel<Element::kFloat32>, shape, stream, from, count, dim, rows, pitch,
                 square_norms, facts);
+}
+
+cudaError_t refuse_values(void* values, uint64_t count, uint32_t pitch, Element element, float* square_norms,
+                          cudaStream_t stream) {
+  const Shape shape = blocks_for(count, kThreads / kWarp);
+  char* const rows = static_cast<char*>(values);
+  switch (element) {
+    case Element::kFloat16:
+      return launch(refuse_values_kernel<Element::kFloat16>, shape, stream, rows, count, pitch, square_norms);
+    case Element::kBfloat16:
+      return launch(refuse_values_kernel<Element::kBfloat16>, shape, stream, rows, count, pitch,
+                    square_norms);
+    case Element::kFloat32: break;
+  }
+  return launch(refuse_values_kernel<Element::kFloat32>, shape, stream, rows, count, pitch, square_norms);
 }
 
 cudaError_t largest_norm(const Rows& rows, float* largest, cudaStream_t stream) {

@@ -65,11 +65,13 @@ class AssociationProgram final : public Program {
     scale_.assign(batch_.count, softmax_scale(options_.separation.beta));
     describe_softmax(pass, memory_, batch_, batch_.count, options_.similarity, scale_.data(), lse_.data());
     pass.fold = engine::Fold::kLogSumExp;
+    pass.in_float32 = too_many();
   }
 
   void describe_selection(engine::ScoreFold& pass) {
     describe_softmax(pass, memory_, batch_, batch_.count, options_.similarity, scale_.data(), lse_.data());
     selected_.resize(batch_.count);
+    pass.in_float32 = too_many();
     if (top_ > 0) {
       pass.fold = engine::Fold::kTopK;
       pass.k = top_;
@@ -83,6 +85,10 @@ class AssociationProgram final : public Program {
     pass.threshold = threshold_.data();
     pass.candidates = selected_.data();
   }
+
+  // More than a device selects: its scores and the sum they are divided by must then have the accuracy of the
+  // host's, or weights add up to more than 1.
+  bool too_many() const { return top_ > engine::kMostDeviceK; }
 
   double log2_partition(uint64_t query) const { return lse_[query] * std::numbers::log2e; }
 
@@ -99,7 +105,9 @@ class AssociationProgram final : public Program {
       }
       for (const engine::Candidate& candidate : row) {
         out_->indices.push_back(static_cast<uint32_t>(candidate.index));
-        out_->weights.push_back(static_cast<float>(std::exp2(candidate.score - log2_partition(i))));
+        // The two passes may differ in the last bits of the scores.
+        const double weight = std::min(1.0, std::exp2(candidate.score - log2_partition(i)));
+        out_->weights.push_back(static_cast<float>(weight));
       }
       if (out_->indices.size() > std::numeric_limits<uint32_t>::max()) {
         return {StatusCode::kShape,

@@ -138,6 +138,7 @@ class CalibrateProgram final : public Program {
   void describe(engine::ScoreFold& pass, uint64_t queries) {
     prepare_queries(options_.similarity, batch_.queries, queries, batch_.snapshot->dim);
     pass = memory_.pass();
+    pass.in_float32 = true;  // what is added up is compared with Float64 scores of the rows as given
     pass.term = key_term(options_.similarity);
     pass.queries = batch_.queries;
     pass.query_count = queries;
@@ -292,8 +293,10 @@ Result<std::shared_ptr<Ticket>> calibrate(std::shared_ptr<Memory> memory, const 
                                           Done done) {
   Result<PreparedCalibration> prepared = prepare_calibration(*memory, options, out);
   if (!prepared.ok()) return prepared.status();
-  Done keep = [memory, out, done = std::move(done)](const Status& status) {
+  // Lets go of the memory before anybody is told: see BatchJob::finish.
+  Done keep = [memory = std::move(memory), out, done = std::move(done)](const Status& status) mutable {
     if (status.ok()) memory->set_calibration(*out);
+    memory.reset();
     if (done) done(status);
   };
   PreparedCalibration ready = std::move(prepared).value();

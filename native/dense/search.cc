@@ -28,14 +28,17 @@ struct Hit {
 //
 // A device that keeps or multiplies rows in fewer bits is asked for more than k. Whether the k best are
 // surely among them follows from how far its scores may be off; queries for which that is not so go through a
-// second pass in Float32.
+// second pass in Float32. Where the first could prove nothing, that is the only one.
 class SearchProgram final : public Program {
  public:
   SearchProgram(Batch batch, Similarity similarity, uint32_t k)
       : batch_(std::move(batch)),
         similarity_(similarity),
         k_(k),
-        rounding_(k <= engine::kMostDeviceK ? device_rounding(*batch_.snapshot) : engine::Rounding()),
+        rounding_(
+            batch_.snapshot->placement.backend->rounding(batch_.snapshot->placement.options, batch_.count)),
+        asked_(items_to_ask()),
+        proofs_(!rounding_.none() && (asked_ == batch_.snapshot->live || (asked_ > k_ && bounded()))),
         memory_(batch_.snapshot) {}
 
   Result<bool> next(engine::ScoreFold& pass) override {
@@ -43,7 +46,7 @@ class SearchProgram final : public Program {
       case 0: ask(pass); return true;
       case 1:
         for (uint64_t i = 0; i < batch_.count; ++i) {
-          if (rounding_.none() || proved(i)) {
+          if (!proofs_ || proved(i)) {
             write(i, i);
           } else {
             unproved_.push_back(i);
@@ -58,23 +61,29 @@ class SearchProgram final : public Program {
     }
   }
 
-  uint64_t total_work() const override { return batch_.count * batch_.snapshot->count; }
-
- private:
-  static engine::Rounding device_rounding(const Snapshot& snapshot) {
-    const bool on_device = snapshot.placement.backend->facts().id != "cpu";
-    return on_device ? engine::rounding_of(snapshot.placement.options) : engine::Rounding();
+  uint64_t total_work() const override {
+    const bool may_repeat = proofs_ && asked_ != batch_.snapshot->live;
+    return (may_repeat ? 2 : 1) * batch_.count * batch_.snapshot->count;
   }
 
-  void ask(engine::ScoreFold& pass) {
+ private:
+  // Of the first pass, where its scores are rounded.
+  uint32_t items_to_ask() const {
     constexpr uint64_t kSpare = 32;
+    if (rounding_.none() || k_ > engine::kMostDeviceK) return k_;
+    return static_cast<uint32_t>(
+        std::min<uint64_t>({batch_.snapshot->live, engine::kMostDeviceK, 4 * uint64_t{k_} + kSpare}));
+  }
+
+  // Whether rounding moves the similarity by a known amount. Small rows may lose their direction.
+  bool bounded() const { return similarity_ != Similarity::kCosine || rounding_.absolute == 0; }
+
+  void ask(engine::ScoreFold& pass) {
     prepare_queries(similarity_, batch_.queries, batch_.count, batch_.snapshot->dim);
-    asked_ = rounding_.none()
-                 ? k_
-                 : static_cast<uint32_t>(std::min<uint64_t>(
-                       {batch_.snapshot->live, engine::kMostDeviceK, 4 * uint64_t{k_} + kSpare}));
+    if (!proofs_) asked_ = k_;
     describe(pass, batch_.count);
-    if (!rounding_.none()) pass.max_square_norm = &max_square_norm_;
+    pass.in_float32 = !proofs_;
+    if (proofs_) pass.max_square_norm = &max_square_norm_;
   }
 
   // The queries left over, side by side at the front; their numbers ascend.
@@ -110,24 +119,24 @@ class SearchProgram final : public Program {
     return static_cast<double>(found[k_ - 1].score) - found[asked_ - 1].score > 2 * score_error(query);
   }
 
-  // |<q', x'> - <q, x>| <= r (2 + r) |q| |x| for q' and x' within r of q and x, and likewise for |x|^2 / 2;
-  // what Float32 sums add is small beside it, and covered by the factor.
+  // |<q', x'> - <q, x>| <= r (2 + r) |q| |x| for q' and x' within r of q and x, and likewise for |x|^2 / 2.
+  // Sums in Float32 add what their terms may lose: matrix units cut off, which is 2^-23 of |q| |x| for each.
   double score_error(uint64_t query) const {
-    constexpr double kSums = 1.125;
+    constexpr double kTogether = 1.0625;  // the one error on top of the other
     const size_t dim = batch_.snapshot->dim;
     const double q = std::sqrt(square_norm(batch_.queries + query * dim, dim));
-    const double stray = rounding_.absolute * std::sqrt(static_cast<double>(dim));
-    const double x = std::sqrt(static_cast<double>(max_square_norm_)) * (1 + 2 * rounding_.relative) + stray;
     const double r = rounding_.relative;
-    double error = r * (2 + r) * q * x + stray * (q + x);
-    if (similarity_ == Similarity::kEuclidean) error += r * (1 + r) * x * x + stray * x;
+    const double sums = (static_cast<double>(dim) + 4) * 0x1p-23;
     // A cosine's error is that of directions: of the product and of the norm, both relative to |x|.
     if (similarity_ == Similarity::kCosine) {
-      if (stray > 0)
-        return std::numeric_limits<double>::infinity();  // small rows may have lost their direction
-      error = q * (r * (2 + r) + r * (1 + r));
+      return kTogether * q * (r * (2 + r) + r * (1 + r) + 1.5 * sums);
     }
-    return kSums * error;
+    const double stray = rounding_.absolute * std::sqrt(static_cast<double>(dim));
+    const double x =
+        std::sqrt(static_cast<double>(max_square_norm_)) * (1 + 2 * rounding_.relative) * (1 + sums) + stray;
+    double error = r * (2 + r) * q * x + stray * (q + x) + sums * q * x;
+    if (similarity_ == Similarity::kEuclidean) error += r * (1 + r) * x * x + stray * x + sums * x * x / 2;
+    return kTogether * error;
   }
 
   // The answer of a query from what the `row`-th query of the last pass found.
@@ -152,9 +161,10 @@ class SearchProgram final : public Program {
   const Similarity similarity_;
   const uint32_t k_;
   const engine::Rounding rounding_;
+  uint32_t asked_;     // items that a pass is asked for
+  const bool proofs_;  // the first pass is rounded, and may prove its answers
   ScoredMemory memory_;
   int stage_ = 0;
-  uint32_t asked_ = 0;  // items that a pass is asked for
   std::vector<engine::Candidate> top_;
   std::vector<Hit> hits_;
   std::vector<float> scale_;

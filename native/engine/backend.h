@@ -45,6 +45,9 @@ class Backend {
   virtual DeviceFacts facts() const = 0;
   // Plans the operation; the pointers in `operation` must stay valid while the pass lives. kOutOfMemory.
   virtual Result<std::unique_ptr<Pass>> plan(const ScoreFold& operation) const = 0;
+  // How far the scores of a pass of so many queries may be off because rows and queries are rounded; none
+  // where they have the accuracy of Float32, as on the CPU.
+  virtual Rounding rounding(const DeviceOptions& /*options*/, uint64_t /*queries*/) const { return {}; }
   // Runs a job whose passes are this backend's: on the pool, or on threads that may wait for a device. The
   // job is finished with kOutOfMemory where neither can be had.
   virtual void submit(std::shared_ptr<runtime::Job> job) const = 0;

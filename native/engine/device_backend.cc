@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfloat>
 #include <cmath>
+#include <limits>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "engine/cpu_backend.h"
@@ -15,22 +18,99 @@
 namespace engram::engine {
 namespace {
 
+static_assert(static_cast<uint32_t>(Storage::kFloat32) == ENGRAM_ELEMENT_F32);
+static_assert(static_cast<uint32_t>(Storage::kFloat16) == ENGRAM_ELEMENT_F16);
 static_assert(static_cast<uint32_t>(Storage::kBfloat16) == ENGRAM_ELEMENT_BF16);
+static_assert(static_cast<uint32_t>(Arithmetic::kTf32x3) == ENGRAM_ARITHMETIC_TF32X3);
+static_assert(static_cast<uint32_t>(Arithmetic::kTf32) == ENGRAM_ARITHMETIC_TF32);
 static_assert(static_cast<uint32_t>(Arithmetic::kBfloat16) == ENGRAM_ARITHMETIC_BF16);
+static_assert(static_cast<uint32_t>(KeyTerm::kNone) == ENGRAM_TERM_NONE);
+static_assert(static_cast<uint32_t>(KeyTerm::kHalfSquareNorm) == ENGRAM_TERM_HALF_SQUARE_NORM);
+static_assert(static_cast<uint32_t>(KeyTerm::kReciprocalNorm) == ENGRAM_TERM_RECIPROCAL_NORM);
+static_assert(static_cast<uint32_t>(Fold::kLogSumExp) == ENGRAM_FOLD_LOG_SUM_EXP);
+static_assert(static_cast<uint32_t>(Fold::kReadout) == ENGRAM_FOLD_READOUT);
+static_assert(static_cast<uint32_t>(Fold::kTopK) == ENGRAM_FOLD_TOP_K);
+static_assert(static_cast<uint32_t>(Fold::kCandidates) == ENGRAM_FOLD_CANDIDATES);
 static_assert(sizeof(Candidate) == sizeof(EngramCandidate));
 
-// Names the first element of the rows that a device refused.
-Status explain(const float* data, uint64_t first, uint64_t rows, size_t width, const char* what,
-               const Status& refusal) {
-  const bool finite_wanted = refusal.code() == StatusCode::kNonFinite;
-  for (uint64_t at = 0; at < rows * width; ++at) {
-    const float x = data[at];
-    if (finite_wanted ? std::isfinite(x) : std::abs(x) < 65520.0F) continue;
-    return {refusal.code(), std::string("stored ") + what + " " + std::to_string(first + at / width) +
-                                " has " + std::to_string(x) + " at position " + std::to_string(at % width) +
-                                "; " + refusal.message()};
+// The numbers that a storage takes: those below `bound` are finite once they are rounded.
+struct StorageRange {
+  const char* name;
+  float bound;
+  const char* largest;
+};
+StorageRange range_of(Storage storage) {
+  switch (storage) {
+    case Storage::kFloat16: return {"f16", 65520.0F, "65504"};
+    case Storage::kBfloat16: return {"bf16", 0x1.FFp127F, "3.39e38"};
+    case Storage::kFloat32: break;
   }
-  return refusal;
+  return {"f32", std::numeric_limits<float>::infinity(), "3.4e38"};
+}
+
+// A stored row for an error message.
+struct NamedRow {
+  const char* what;  // "pattern", "value"
+  uint64_t item;
+  const float* data;
+  size_t width;
+
+  std::string element(size_t at) const {
+    return std::string("stored ") + what + " " + std::to_string(item) + " has " + std::to_string(data[at]) +
+           " at position " + std::to_string(at);
+  }
+};
+
+// The first element that a device cannot keep; nothing where it keeps all.
+std::optional<Status> explain_elements(const NamedRow& row, Storage storage) {
+  const StorageRange range = range_of(storage);
+  for (size_t at = 0; at < row.width; ++at) {
+    const float x = row.data[at];
+    if (std::abs(x) < range.bound) continue;
+    if (!std::isfinite(x)) {
+      return Status(StatusCode::kNonFinite, row.element(at) + "; every element must be finite");
+    }
+    return Status(StatusCode::kRange, row.element(at) + "; a memory stored as " + range.name +
+                                          " takes numbers up to " + range.largest);
+  }
+  return {};
+}
+
+// Why a pattern of numbers that can be kept cannot be scored; nothing where it can.
+std::optional<Status> explain_norm(const NamedRow& row) {
+  constexpr double kSquareLimit = double{FLT_MAX} / 4 * (1 - 0x1p-6);  // rounding may have made it larger
+  double square = 0;
+  size_t largest = 0;
+  for (size_t at = 0; at < row.width; ++at) {
+    square += static_cast<double>(row.data[at]) * row.data[at];
+    if (std::abs(row.data[at]) > std::abs(row.data[largest])) largest = at;
+  }
+  if (square < kSquareLimit) return {};
+  return Status(StatusCode::kRange,
+                row.element(largest) + " and the norm " + std::to_string(std::sqrt(square)) +
+                    "; devices score patterns of norms below 9.2e18 (their squares within Float32)");
+}
+
+// The first item of the operation that a device cannot score. Items that are removed are not looked at.
+std::optional<Status> explain(const ScoreFold& op) {
+  const auto removed = [&](uint64_t item) {
+    return item / 64 < op.removed.size() && (op.removed[item / 64] >> (item % 64) & 1) != 0;
+  };
+  for (const KeyBlock& block : op.blocks) {
+    for (uint64_t r = 0; r < block.rows; ++r) {
+      const uint64_t item = block.first + r;
+      if (removed(item)) continue;
+      const NamedRow key{"pattern", item, block.keys + r * op.dim, op.dim};
+      std::optional<Status> found = explain_elements(key, op.device.storage);
+      if (!found) found = explain_norm(key);
+      if (!found && op.separate_values) {
+        found = explain_elements({"value", item, block.values + r * op.value_dim, op.value_dim},
+                                 op.device.storage);
+      }
+      if (found) return found;
+    }
+  }
+  return {};
 }
 
 class DeviceRows final : public Resident {
@@ -50,8 +130,8 @@ class DeviceRows final : public Resident {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint64_t first = filled_.load(std::memory_order_relaxed);
     if (first >= block.rows) return true;
-    constexpr uint64_t kBytes = uint64_t{64}
-                                << 20;  // some milliseconds, after which the call may be cancelled
+    // Some milliseconds, after which the call may be cancelled. Every end costs a wait for the last copy.
+    constexpr uint64_t kBytes = uint64_t{256} << 20;
     const size_t value_width = op.separate_values ? op.value_dim : 0;
     const uint64_t most = std::max<uint64_t>(1, kBytes / sizeof(float) / (op.dim + value_width));
     const uint64_t count = std::min(most, block.rows - first);
@@ -60,11 +140,6 @@ class DeviceRows final : public Resident {
     EngramFailure failure{};
     const Status status =
         device_status(table_.fill_rows(lane, rows_, first, count, keys, values, &failure), failure);
-    if (status.code() == StatusCode::kNonFinite || status.code() == StatusCode::kRange) {
-      const Status named = explain(keys, block.first + first, count, op.dim, "pattern", status);
-      if (values == nullptr || named.message() != status.message()) return named;
-      return explain(values, block.first + first, count, value_width, "value", status);
-    }
     if (!status.ok()) return status;
     filled_.store(first + count, std::memory_order_release);
     return first + count == block.rows;
@@ -136,7 +211,7 @@ class DevicePass final : public Pass {
     EngramFailure failure{};
     Status status = device_status(table_.step_fold(lane_.get(), &ended, &slice.work, &failure), failure);
     slice.ended = ended != 0;
-    if (status.code() == StatusCode::kNonFinite) return explain_passing(status);
+    if (status.code() == StatusCode::kNonFinite) return explain(op_).value_or(status);
     return status;
   }
 
@@ -188,19 +263,6 @@ class DevicePass final : public Pass {
     static_cast<std::vector<Candidate>*>(context)[query].push_back({candidate.index, candidate.score});
   }
 
-  // Which of the rows that pass through was no number.
-  Status explain_passing(const Status& refusal) const {
-    for (const KeyBlock& block : op_.blocks) {
-      if (block.resident != nullptr) continue;
-      Status named = explain(block.keys, block.first, block.rows, op_.dim, "pattern", refusal);
-      if (named.message() != refusal.message()) return named;
-      if (!op_.separate_values) continue;
-      named = explain(block.values, block.first, block.rows, op_.value_dim, "value", refusal);
-      if (named.message() != refusal.message()) return named;
-    }
-    return refusal;
-  }
-
   const EngramDeviceTable& table_;
   DeviceLanes& lanes_;
   const ScoreFold op_;
@@ -214,11 +276,7 @@ class DevicePass final : public Pass {
 class DeviceBackend final : public Backend {
  public:
   DeviceBackend(const EngramDeviceTable& table, uint32_t device, const EngramDeviceFacts& facts)
-      : table_(table),
-        device_(device),
-        facts_(facts),
-        lanes_(table, device),
-        jobs_(kJobs, kFirstNumber) {}
+      : table_(table), device_(device), facts_(facts), lanes_(table, device), jobs_(kJobs, kFirstNumber) {}
 
   DeviceFacts facts() const override {
     return {.id = "cuda:" + std::to_string(device_),
@@ -232,14 +290,21 @@ class DeviceBackend final : public Backend {
 
   Result<std::unique_ptr<Pass>> plan(const ScoreFold& operation) const override {
     const bool too_long = operation.fold == Fold::kTopK && operation.k > kMostDeviceK;
-    const bool too_rough = operation.in_float32 && !rounding_of(operation.device).none();
-    if (too_long || too_rough) return cpu_backend().plan(operation);
-    return std::unique_ptr<Pass>(new DevicePass(table_, lanes_, operation));
+    const bool full_rows = operation.device.storage == Storage::kFloat32;
+    if (too_long || (operation.in_float32 && !full_rows)) return cpu_backend().plan(operation);
+    ScoreFold planned = operation;
+    if (operation.in_float32 || operation.query_count <= kFewQueries) {
+      planned.device.arithmetic = Arithmetic::kTf32x3;
+    }
+    return std::unique_ptr<Pass>(new DevicePass(table_, lanes_, planned));
   }
 
-  void submit(std::shared_ptr<runtime::Job> job) const override {
-    jobs_.submit(std::move(job));
+  Rounding rounding(const DeviceOptions& options, uint64_t queries) const override {
+    const bool full_rows = options.storage == Storage::kFloat32;
+    return full_rows && queries <= kFewQueries ? Rounding() : rounding_of(options);
   }
+
+  void submit(std::shared_ptr<runtime::Job> job) const override { jobs_.submit(std::move(job)); }
 
   Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& clouds) const override {
     return make_device_pairs(table_, device_, lanes_, clouds);
@@ -247,8 +312,9 @@ class DeviceBackend final : public Backend {
 
   Result<std::shared_ptr<Resident>> reserve(const ResidentLayout& layout) const override {
     const size_t element = layout.storage == Storage::kFloat32 ? 4 : 2;
-    const double bytes = static_cast<double>(layout.capacity) *
-                         static_cast<double>((layout.dim + layout.value_dim) * element + sizeof(float));
+    const size_t row =
+        row_bytes(layout.dim * element) + row_bytes(layout.value_dim * element) + sizeof(float);
+    const double bytes = static_cast<double>(layout.capacity) * static_cast<double>(row);
     if (bytes + static_cast<double>(layout.beside) > kShare * static_cast<double>(facts_.memory_bytes)) {
       return std::shared_ptr<Resident>();
     }
@@ -267,7 +333,11 @@ class DeviceBackend final : public Backend {
  private:
   static constexpr unsigned kJobs = 4;            // calls under way at the same time
   static constexpr unsigned kFirstNumber = 3000;  // in the threads' names
-  static constexpr double kShare = 0.9;           // of the device that one memory may hold
+  // So few are bound by the bytes of the rows: rows of f32 are multiplied in Float32 whatever is asked.
+  static constexpr uint64_t kFewQueries = 8;
+  // Rows of keys and of values begin on 16 bytes there.
+  static constexpr size_t row_bytes(size_t bytes) { return (bytes + 15) / 16 * 16; }
+  static constexpr double kShare = 0.9;  // of the device that one memory may hold
 
   const EngramDeviceTable& table_;
   const uint32_t device_;

@@ -67,12 +67,17 @@ Result<const EngramDeviceTable*> load_device_plugin(const std::string& path) {
     return Status(StatusCode::kDevice, "'" + path + "' is not a CUDA backend of engram: " + loader_says());
   }
   const EngramDeviceTable* table = reinterpret_cast<EngramDeviceTableFunction>(symbol)();
-  if (table == nullptr || table->version != ENGRAM_DEVICE_TABLE_VERSION || table->size < sizeof *table) {
+  const std::string remedy = "; install both from one package";
+  if (table == nullptr || table->version != ENGRAM_DEVICE_TABLE_VERSION) {
     return Status(StatusCode::kDevice,
                   "the CUDA backend at '" + path + "' has version " +
                       (table == nullptr ? std::string("unknown") : std::to_string(table->version)) +
-                      ", this engram needs " + std::to_string(ENGRAM_DEVICE_TABLE_VERSION) +
-                      "; install both from one package");
+                      ", this engram needs " + std::to_string(ENGRAM_DEVICE_TABLE_VERSION) + remedy);
+  }
+  if (table->size < sizeof *table) {
+    return Status(StatusCode::kDevice, "the CUDA backend at '" + path + "' has a table of " +
+                                           std::to_string(table->size) + " bytes, this engram needs " +
+                                           std::to_string(sizeof *table) + remedy);
   }
   return table;
 }

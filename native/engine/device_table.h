@@ -40,6 +40,10 @@ typedef struct EngramDeviceFacts {
 enum { ENGRAM_ELEMENT_F32 = 0, ENGRAM_ELEMENT_F16 = 1, ENGRAM_ELEMENT_BF16 = 2 };
 /* How Float32 rows are multiplied on matrix units. */
 enum { ENGRAM_ARITHMETIC_TF32X3 = 0, ENGRAM_ARITHMETIC_TF32 = 1, ENGRAM_ARITHMETIC_BF16 = 2 };
+/* What a key adds to its dot product: engram::engine::KeyTerm. */
+enum { ENGRAM_TERM_NONE = 0, ENGRAM_TERM_HALF_SQUARE_NORM = 1, ENGRAM_TERM_RECIPROCAL_NORM = 2 };
+/* engram::engine::Fold. */
+enum { ENGRAM_FOLD_LOG_SUM_EXP = 0, ENGRAM_FOLD_READOUT = 1, ENGRAM_FOLD_TOP_K = 2, ENGRAM_FOLD_CANDIDATES = 3 };
 
 /* Room for rows on a device; its rows never move. */
 typedef struct EngramRows EngramRows;
@@ -77,20 +81,20 @@ typedef struct EngramFold {
   uint32_t width;      /* of the values of the memory; 0: keys are the values */
   uint32_t element;    /* of parts that pass through */
   uint32_t arithmetic; /* ENGRAM_ARITHMETIC_* */
-  uint32_t term;       /* engram::engine::KeyTerm */
-  uint32_t fold;       /* engram::engine::Fold */
-  uint32_t read_keys;  /* kReadout: 1 reads keys out, 0 values */
-  uint32_t k;          /* kTopK: 1..1024 */
+  uint32_t term;       /* ENGRAM_TERM_* */
+  uint32_t fold;       /* ENGRAM_FOLD_* */
+  uint32_t read_keys;  /* READOUT: 1 reads keys out, 0 values */
+  uint32_t k;          /* TOP_K: 1..1024 */
 
   const float* queries; /* query_count x dim */
   const float* scale;   /* query_count, > 0 */
   uint64_t query_count;
-  const float* threshold; /* kCandidates: query_count */
+  const float* threshold; /* CANDIDATES: query_count */
 
   double* lse;
   float* readout;
   EngramCandidate* top;
-  /* kCandidates: called by rising query, then rising item, from the thread that steps */
+  /* CANDIDATES: called by rising query, then rising item, from the thread that steps */
   void (*take)(void* context, uint64_t query, EngramCandidate candidate);
   void* take_context;
   float* max_square_norm; /* may be null */
@@ -115,14 +119,16 @@ typedef struct EngramDeviceTable {
   /* Bytes of the device that the lane holds for its work. */
   uint64_t (*lane_bytes)(const EngramLane* lane);
 
-  /* Copies rows [first, first + count) in; returns when they are there and the sources may change. kNonFinite
-   * where an element is NaN or infinite, kRange where one is too large for the element; the rows are
-   * undefined then. */
+  /* Copies rows [first, first + count) in; returns when they are there and the sources may change. Any numbers
+   * may come: a row that cannot be scored (an element is not finite as the device keeps it, or |x|^2 is
+   * FLT_MAX / 4 or more) stands in the way of the folds that meet it, and of no other where it is removed. */
   int32_t (*fill_rows)(EngramLane* lane, EngramRows* rows, uint64_t first, uint64_t count, const float* keys,
                        const float* values, EngramFailure* failure);
 
   /* A fold runs in steps of some milliseconds: begin, step until *ended, end (always, also after a failure).
-   * *work is how many scores (rows x queries) the step accounts for. One fold at a time on a lane. */
+   * *work is how many scores (rows x queries) the step accounts for. One fold at a time on a lane. A step
+   * fails with kNonFinite where an item that is not removed cannot be scored (see fill_rows; so do the rows of
+   * parts that pass through), and with kRange where scores may leave Float32. */
   int32_t (*begin_fold)(EngramLane* lane, const EngramFold* fold, EngramFailure* failure);
   int32_t (*step_fold)(EngramLane* lane, uint32_t* ended, uint64_t* work, EngramFailure* failure);
   void (*end_fold)(EngramLane* lane);

@@ -10,12 +10,14 @@ namespace {
 
 constexpr float kExcluded = -std::numeric_limits<float>::infinity();
 
-void exclude_removed(const ScoreFold& operation, const TileRef& tile, float* bias) {
+// Calls exclude(j) for every row of the tile that is removed.
+template <typename Exclude>
+void for_removed(const ScoreFold& operation, const TileRef& tile, Exclude exclude) {
   const uint64_t bits = operation.removed.size() * 64;
   for (size_t j = 0; j < tile.rows; ++j) {
     const uint64_t item = tile.first + j;
     if (item >= bits) return;
-    if (operation.removed[item / 64] >> (item % 64) & 1) bias[j] = kExcluded;
+    if (operation.removed[item / 64] >> (item % 64) & 1) exclude(j);
   }
 }
 
@@ -30,6 +32,8 @@ bool all_finite(const float* values, size_t count) {
 bool key_terms(const ScoreFold& operation, const TileRef& tile, float* norms, float* multiplier,
                float* bias) {
   bool finite = true;
+  // A removed row may be so large that its norm is not finite.
+  if (norms != nullptr) for_removed(operation, tile, [&](size_t j) { norms[j] = 0; });
   switch (operation.term) {
     case KeyTerm::kNone:
       std::fill_n(multiplier, tile.rows, 1.0F);
@@ -46,7 +50,7 @@ bool key_terms(const ScoreFold& operation, const TileRef& tile, float* norms, fl
       std::fill_n(bias, tile.rows, 0.0F);
       break;
   }
-  if (!operation.removed.empty()) exclude_removed(operation, tile, bias);
+  for_removed(operation, tile, [&](size_t j) { bias[j] = kExcluded; });
   return finite;
 }
 

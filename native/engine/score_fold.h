@@ -58,7 +58,7 @@ struct ScoreFold {
   KeyTerm term = KeyTerm::kNone;
   bool separate_values = false;  // values are a matrix of their own, of width value_dim
   DeviceOptions device;          // what devices do with it; the CPU computes in Float32
-  bool in_float32 = false;       // a device that rounds is to leave the pass to the CPU
+  bool in_float32 = false;       // a device that rounds is not to, or to leave the pass to the CPU
 
   // the queries: query_count x dim, and one scale for each
   const float* queries = nullptr;

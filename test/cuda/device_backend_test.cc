@@ -300,6 +300,175 @@ TEST_CASE_FIXTURE(OnDevice, "numbers too large for 16-bit floats are refused, an
   CHECK(status.message().find("query 1") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(OnDevice,
+                  "numbers too large are refused with the limits of their storage, values and rows too") {
+  struct Bad {
+    Storage storage;
+    float x;
+    bool value;
+    StatusCode code;
+    const char* says;
+  };
+  const Bad kBad[] = {
+      {Storage::kFloat16, 7e4F, false, StatusCode::kRange, "stored as f16 takes numbers up to 65504"},
+      {Storage::kFloat16, -7e4F, true, StatusCode::kRange, "stored as f16 takes numbers up to 65504"},
+      {Storage::kBfloat16, 3.4e38F, true, StatusCode::kRange, "stored as bf16 takes numbers up to 3.39e38"},
+      {Storage::kBfloat16, 1e30F, false, StatusCode::kRange, "norms below 9.2e18"},
+      {Storage::kFloat32, 1e30F, false, StatusCode::kRange, "norms below 9.2e18"},
+      {Storage::kFloat32, std::numeric_limits<float>::infinity(), true, StatusCode::kNonFinite, "finite"},
+      {Storage::kFloat16, std::numeric_limits<float>::quiet_NaN(), false, StatusCode::kNonFinite, "finite"},
+  };
+  for (const Bad& bad : kBad) {
+    for (const bool resident : {true, false}) {
+      CAPTURE(static_cast<int>(bad.storage));
+      CAPTURE(bad.x);
+      CAPTURE(resident);
+      Problem problem(200, 10, 6, 2, KeyTerm::kNone, false);
+      (bad.value ? problem.values[133 * 6 + 4] : problem.keys[133 * 10 + 4]) = bad.x;
+      std::vector<double> lse(2);
+      std::vector<float> readout(size_t{2} * 6);
+      problem.op.fold = Fold::kReadout;
+      problem.op.read_keys = false;
+      problem.op.lse = lse.data();
+      problem.op.readout = readout.data();
+      Placed placed(problem, {.storage = bad.storage}, resident);
+      const Status status = run_pass(placed.problem.op);
+      CAPTURE(status.message());
+      CHECK(status.code() == bad.code);
+      const char* const row = bad.value ? "stored value 133 has" : "stored pattern 133 has";
+      CHECK(status.message().find(row) != std::string::npos);
+      CHECK(status.message().find("position 4") != std::string::npos);
+      CHECK(status.message().find(bad.says) != std::string::npos);
+    }
+  }
+}
+
+// The answers of `op` with its item 133 removed, and with nothing of the item's that could be met.
+void check_without_133(const Placed& placed, const Problem& good) {
+  std::vector<uint64_t> removed(3, 0);
+  removed[133 / 64] |= uint64_t{1} << (133 % 64);
+  ScoreFold expected = good.op;
+  expected.removed = removed;
+  expected.blocks = good.blocks;
+  expected.queries = good.queries.data();
+  expected.scale = good.scale.data();
+  ScoreFold op = placed.problem.op;
+  op.removed = removed;
+  const uint64_t queries = op.query_count;
+  std::vector<double> lse(queries);
+  std::vector<float> readout(queries * op.value_dim);
+  op.fold = Fold::kReadout;
+  op.read_keys = expected.read_keys = false;
+  op.lse = lse.data();
+  op.readout = readout.data();
+  float largest = 0;
+  op.max_square_norm = &largest;
+  const Status status = run_pass(op);
+  CAPTURE(status.message());
+  REQUIRE(status.ok());
+  CHECK(largest <= static_cast<float>(op.dim) * 1.02F);
+  for (uint64_t i = 0; i < queries; ++i) {
+    CHECK(std::abs(lse[i] - reference::lse(reference::scores(expected, i))) <= allowed(placed.problem));
+    const std::vector<double> exact = reference::readout(expected, i);
+    for (size_t d = 0; d < exact.size(); ++d) {
+      CHECK(std::abs(readout[i * exact.size() + d] - exact[d]) <= allowed(placed.problem));
+    }
+  }
+  std::vector<Candidate> top(queries * 199);
+  op.fold = Fold::kTopK;
+  op.k = 199;
+  op.top = top.data();
+  REQUIRE(run_pass(op).ok());
+  for (const Candidate& candidate : top) {
+    CHECK(candidate.index != 133);
+    CHECK(std::isfinite(candidate.score));
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "a row that cannot be kept or scored is in nobody's way once it is removed") {
+  struct Bad {
+    float x;
+    bool value;
+  };
+  const Bad kBad[] = {{7e4F, false},     {7e4F, true}, {1e30F, false}, {3.402e38F, false},
+                      {3.402e38F, true}, {NAN, false}, {NAN, true},    {-INFINITY, false}};
+  int round = 0;
+  for (const DeviceOptions& options : kOptions) {
+    for (const Bad& bad : kBad) {
+      for (const bool resident : {true, false}) {
+        for (const uint64_t queries : {1, 40}) {
+          CAPTURE(static_cast<int>(options.storage));
+          CAPTURE(bad.x);
+          CAPTURE(bad.value);
+          CAPTURE(resident);
+          CAPTURE(queries);
+          const auto term = static_cast<KeyTerm>(round++ % 3);
+          const Problem good(200, 20, 12, queries, term, false);
+          Problem problem = good;
+          (bad.value ? problem.values[133 * 12 + 11] : problem.keys[133 * 20 + 19]) = bad.x;
+          Placed placed(problem, options, resident);
+          // Removed before the rows come to the device, then there again, as for a call that began before it
+          // was removed, then removed.
+          check_without_133(placed, good);
+          std::vector<double> lse(queries);
+          placed.problem.op.lse = lse.data();
+          const StatusCode there = run_pass(placed.problem.op).code();
+          const bool fits = bad.x == 7e4F && options.storage != Storage::kFloat16;
+          const bool at_limit = bad.value && bad.x == 3.402e38F && options.storage == Storage::kFloat32;
+          CHECK((there == StatusCode::kOk) == (fits || at_limit));
+          check_without_133(placed, good);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice,
+                  "removed rows leave no score that is not finite, however large they and a query are") {
+  Problem problem(200, 20, 1, 1, KeyTerm::kHalfSquareNorm, true);
+  std::fill_n(problem.keys.begin() + int64_t{33} * 20, 20, 1e18F);
+  REQUIRE(reference::removed(problem.op, 33));
+  std::vector<double> lse(1);
+  problem.op.fold = Fold::kLogSumExp;
+  problem.op.lse = lse.data();
+  Placed placed(problem, {}, true);
+  REQUIRE(run_pass(placed.problem.op).ok());
+  std::fill(placed.problem.queries.begin(), placed.problem.queries.end(), 1e19F);
+  const Status status = run_pass(placed.problem.op);  // 2e38 is the product of the two
+  CHECK(status.code() == StatusCode::kRange);
+  CHECK(status.message().find("scores of query 0") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(OnDevice, "rows of f32 are multiplied in Float32 on the device where that is asked") {
+  CHECK(device().rounding({.arithmetic = Arithmetic::kBfloat16}, 8).none());
+  CHECK_FALSE(device().rounding({.arithmetic = Arithmetic::kBfloat16}, 100).none());
+  CHECK_FALSE(device().rounding({.storage = Storage::kFloat16}, 1).none());
+  CHECK(device().rounding({}, 100).none());
+  for (const uint64_t queries : {8, 100}) {
+    for (const Arithmetic arithmetic : {Arithmetic::kTf32, Arithmetic::kBfloat16}) {
+      CAPTURE(queries);
+      Placed placed(Problem(300, 64, 1, queries, KeyTerm::kHalfSquareNorm, false), {.arithmetic = arithmetic},
+                    true);
+      ScoreFold& op = placed.problem.op;
+      std::vector<double> lse(queries);
+      op.fold = Fold::kLogSumExp;
+      op.lse = lse.data();
+      op.in_float32 = true;
+      REQUIRE(run_pass(op).ok());
+      for (uint64_t i = 0; i < queries; ++i) {
+        CHECK(std::abs(lse[i] - reference::lse(reference::scores(op, i))) <=
+              reference::tolerance(placed.problem));
+      }
+    }
+  }
+  // Rows of 16 bits are the CPU's then: its passes have no single strand that waits for a device.
+  Placed placed(Problem(30000, 64, 1, 3, KeyTerm::kNone, false), {.storage = Storage::kBfloat16}, true);
+  std::vector<double> lse(3);
+  placed.problem.op.lse = lse.data();
+  placed.problem.op.in_float32 = true;
+  CHECK(std::move(device().plan(placed.problem.op)).value()->strands() > 1);
+}
+
 TEST_CASE_FIXTURE(OnDevice, "a memory larger than the device gets no place there") {
   const DeviceFacts facts = device().facts();
   const uint64_t rows = facts.memory_bytes / (64 * sizeof(float));

@@ -60,8 +60,6 @@ TEST_CASE("rows are stored rounded to the nearest, with zeros behind and the nor
           CHECK(std::abs(found.norms[j] - norm) <= norm * 0x1p-21);
           largest = std::max<double>(largest, found.norms[j]);
         }
-        CHECK(found.facts.non_finite == 0);
-        CHECK(found.facts.overflown == 0);
         CHECK(found.facts.largest_square_norm == largest);
       }
     }
@@ -76,34 +74,68 @@ TEST_CASE("halfway numbers are rounded to even, and subnormal ones are kept") {
   }
 }
 
-TEST_CASE("what cannot be stored is noted") {
-  std::vector<float> packed = random_numbers(size_t{50} * 20, 1);
-  const auto with = [&](float x) {
-    std::vector<float> some = packed;
-    some[49 * 20 + 19] = x;
-    return some;
-  };
+// Stored: the number is kept. Refused: the row is zeros, its norm infinite.
+enum class Fate : uint8_t { kStored, kRefused };
+
+Fate fate_of(float x, Element element) {
+  const std::vector<float> packed = random_numbers(size_t{50} * 20, 1);
+  std::vector<float> some = packed;
+  some[31 * 20 + 19] = x;
+  const Taken found = taken(some, 20, element);
+  if (std::isfinite(found.norms[31])) {
+    CHECK(found.rows == as_stored(some, 20, element));
+    CHECK(found.facts.largest_square_norm == found.norms[31]);
+    return Fate::kStored;
+  }
+  CHECK(found.norms[31] == INFINITY);
+  std::vector<float> zeroed = packed;
+  std::fill_n(zeroed.begin() + 31 * 20, 20, 0.0F);
+  CHECK(found.rows == as_stored(zeroed, 20, element));
+  CHECK(found.facts.largest_square_norm < 100);
+  return Fate::kRefused;
+}
+
+TEST_CASE("rows that cannot be scored are kept as zeros with an infinite norm") {
   for (const Element element : kElements) {
-    for (const float x : {INFINITY, -INFINITY, std::numeric_limits<float>::quiet_NaN()}) {
-      const IntakeFacts facts = taken(with(x), 20, element).facts;
-      CHECK(facts.non_finite == 1);
-      CHECK(facts.overflown == 0);
+    CAPTURE(static_cast<int>(element));
+    for (const float x : {INFINITY, -INFINITY, std::numeric_limits<float>::quiet_NaN(), FLT_MAX, 1e19F}) {
+      CHECK(fate_of(x, element) == Fate::kRefused);
     }
-    const IntakeFacts large = taken(with(-65520), 20, element).facts;  // rounds to 65536
-    CHECK(large.non_finite == 0);
-    CHECK(large.overflown == (element == Element::kFloat16 ? 1 : 0));
-    CHECK(taken(with(65519), 20, element).facts.overflown == 0);
-    const IntakeFacts largest = taken(with(FLT_MAX), 20, element).facts;
-    CHECK(largest.overflown == (element == Element::kFloat32 ? 0 : 1));
+    const bool half = element == Element::kFloat16;
+    CHECK(fate_of(-65520, element) == (half ? Fate::kRefused : Fate::kStored));  // rounds to 65536
+    CHECK(fate_of(65519, element) == Fate::kStored);
+    CHECK(fate_of(9e18F, element) == (half ? Fate::kRefused : Fate::kStored));
+  }
+}
+
+TEST_CASE("values that are not finite as stored refuse their keys") {
+  for (const Element element : kElements) {
+    for (const float x : {INFINITY, -FLT_MAX, 7e4F, 3.0F}) {
+      CAPTURE(x);
+      std::vector<float> packed = random_numbers(size_t{400} * 9, 2);
+      packed[321 * 9 + 8] = x;
+      const uint32_t pitch = pitch_for(9, element);
+      const DeviceArray<float> from(packed);
+      const DeviceArray<uint8_t> values(size_t{400} * pitch * (element == Element::kFloat32 ? 4 : 2));
+      const DeviceArray<float> norms(std::vector<float>(400, 2.0F));
+      REQUIRE(take_rows(from.get(), 400, 9, values.get(), pitch, element, nullptr, nullptr, nullptr) ==
+              cudaSuccess);
+      REQUIRE(refuse_values(values.get(), 400, pitch, element, norms.get(), nullptr) == cudaSuccess);
+      const bool refused = !std::isfinite(stored(x, element));
+      std::vector<float> expected(400, 2.0F);
+      if (refused) {
+        expected[321] = INFINITY;
+        std::fill_n(packed.begin() + 321 * 9, 9, 0.0F);
+      }
+      CHECK(norms.read() == expected);
+      CHECK(values.read() == as_stored(packed, 9, element));
+    }
   }
 }
 
 TEST_CASE("facts are joined to those of earlier rows") {
   const std::vector<float> packed = {3, 4, 0, 0};
-  const IntakeFacts before{.non_finite = 1, .overflown = 0, .largest_square_norm = 100};
-  const IntakeFacts facts = taken(packed, 2, Element::kFloat32, before).facts;
-  CHECK(facts.non_finite == 1);
-  CHECK(facts.largest_square_norm == 100);
+  CHECK(taken(packed, 2, Element::kFloat32, {.largest_square_norm = 100}).facts.largest_square_norm == 100);
   CHECK(taken(packed, 2, Element::kFloat32).facts.largest_square_norm == 25);
 }
 

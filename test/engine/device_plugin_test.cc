@@ -47,7 +47,14 @@ TEST_CASE("a plugin of another version is refused, and both versions are told") 
   const std::string text = reason(plugin("other_version"));
   CHECK(text.find("version 2") != std::string::npos);
   CHECK(text.find("needs 1") != std::string::npos);
-  CHECK(reason(plugin("short_table")).find("install both from one package") != std::string::npos);
+}
+
+TEST_CASE("a plugin whose table is too short is refused, and both sizes are told") {
+  const std::string text = reason(plugin("short_table"));
+  CHECK(text.find("a table of " + std::to_string(sizeof(EngramDeviceTable) - sizeof(void*)) + " bytes") !=
+        std::string::npos);
+  CHECK(text.find("needs " + std::to_string(sizeof(EngramDeviceTable))) != std::string::npos);
+  CHECK(text.find("install both from one package") != std::string::npos);
 }
 
 }  // namespace

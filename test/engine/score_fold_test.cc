@@ -197,6 +197,26 @@ TEST_CASE("a bad stored element is named, an overflow is told apart") {
   }
 }
 
+TEST_CASE("a removed row whose norm leaves Float32 is in nobody's way") {
+  for (const uint64_t queries : {1, 40}) {
+    for (const KeyTerm term : {KeyTerm::kNone, KeyTerm::kHalfSquareNorm, KeyTerm::kReciprocalNorm}) {
+      Problem p(500, 30, 1, queries, term, true);
+      for (size_t d = 0; d < 30; ++d) p.keys[321 * 30 + d] = 1e30F;
+      REQUIRE(reference::removed(p.op, 321));
+      std::vector<double> lse(queries);
+      float largest = 0;
+      p.op.fold = Fold::kLogSumExp;
+      p.op.lse = lse.data();
+      p.op.max_square_norm = &largest;
+      REQUIRE(run_pass(p.op, kernels::active()).ok());
+      CHECK(largest < 31);
+      for (uint64_t i = 0; i < queries; ++i) {
+        CHECK(std::abs(lse[i] - reference::lse(reference::scores(p.op, i))) <= tolerance(p));
+      }
+    }
+  }
+}
+
 TEST_CASE("devices lists the CPU first and says why there is no GPU") {
   const std::vector<DeviceFacts> list = devices();
   REQUIRE(list.size() >= 2);
