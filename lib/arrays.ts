@@ -77,38 +77,77 @@ type Arrays<T> = Record<keyof T, Numbers | undefined>;
 /** Arrays for a memory: to be adopted where they lie, or to be copied. */
 export type Owned<T extends Arrays<T>> = T & { adopt: boolean };
 
+/** What is to become of arrays. */
+export interface OwnershipPlan {
+  /** They are adopted where they lie, else copied. */
+  adopt: boolean;
+  /** They are to be moved, see {@link moved}. */
+  moves: boolean;
+}
+
 /** Does what `ownership` asks. With 'auto' and 'share' all arrays are treated alike. */
 export function takeOwnership<T extends Arrays<T>>(op: string, ownership: Ownership | undefined, arrays: T): Owned<T> {
+  const { adopt, moves } = plannedOwnership(op, ownership, arrays);
+  return { ...(moves ? moved(op, arrays) : arrays), adopt };
+}
+
+/** The first half of {@link takeOwnership}: checks, and leaves the arrays as they are. */
+export function plannedOwnership<T extends Arrays<T>>(
+  op: string,
+  ownership: Ownership | undefined,
+  arrays: T,
+): OwnershipPlan {
   const asked = ownership === undefined ? 'auto' : choice(op, 'ownership', ownership, OWNERSHIPS);
-  if (asked === 'transfer') return { ...transfer(op, arrays), adopt: true };
-  const unshared = named(arrays).find(([, array]) => array !== undefined && !isShared(array));
+  if (asked === 'transfer') {
+    checkUnshared(op, arrays);
+    return { adopt: true, moves: true };
+  }
+  const unshared = firstUnshared(arrays);
   if (asked === 'share' && unshared !== undefined) {
     const expected = 'an array over a SharedArrayBuffer, to be shared';
     throw badArgument('ERR_ENGRAM_TYPE', op, unshared[0], unshared[1], expected);
   }
-  return { ...arrays, adopt: asked !== 'copy' && unshared === undefined };
+  return { adopt: asked !== 'copy' && unshared === undefined, moves: false };
+}
+
+/** Would 'auto' share the arrays, where they are arrays and where it is free to? */
+export function areShared(...arrays: (Numbers | undefined)[]): boolean {
+  return arrays.every((array) => array === undefined || (ArrayBuffer.isView(array) && isShared(array)));
+}
+
+function firstUnshared<T extends Arrays<T>>(arrays: T): [string, Numbers] | undefined {
+  for (const [argument, array] of named(arrays)) if (array !== undefined && !isShared(array)) return [argument, array];
+  return undefined;
 }
 
 function named<T extends Arrays<T>>(arrays: T): [string, Numbers | undefined][] {
   return Object.entries(arrays);
 }
 
-function transfer<T extends Arrays<T>>(op: string, arrays: T): T {
-  const buffers = new Set<ArrayBuffer>();
+function checkUnshared<T extends Arrays<T>>(op: string, arrays: T): void {
   for (const [argument, array] of named(arrays)) {
-    if (array === undefined) continue;
-    if (isShared(array)) {
-      const expected = "an array over an ordinary ArrayBuffer, to be transferred (a shared one can be given as 'share')";
-      throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, expected);
-    }
-    buffers.add(array.buffer as ArrayBuffer);
+    if (array === undefined || !isShared(array)) continue;
+    const expected = "an array over an ordinary ArrayBuffer, to be transferred (a shared one can be given as 'share')";
+    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, expected);
   }
+}
+
+/** The second half: arrays whose plan says so, in buffers of their own. Their elements stay where they are in memory. */
+export function moved<T extends Arrays<T>>(op: string, arrays: T): T {
+  const buffers = new Set<ArrayBuffer>();
+  for (const [, array] of named(arrays)) if (array !== undefined) buffers.add(array.buffer as ArrayBuffer);
+  const [argument, array] = named(arrays)[0]!;
+  const refused = (cause?: unknown): EngramError =>
+    badArgument('ERR_ENGRAM_TYPE', op, argument, array, 'an array whose buffer can be transferred', cause);
+  let result: T;
   try {
-    return structuredClone(arrays, { transfer: [...buffers] });
+    result = structuredClone(arrays, { transfer: [...buffers] });
   } catch (cause) {
-    const [argument, array] = named(arrays)[0]!;
-    throw badArgument('ERR_ENGRAM_TYPE', op, argument, array, 'an array whose buffer can be transferred', cause);
+    throw refused(cause);
   }
+  // Node up to version 20 copies a buffer that is marked as untransferable.
+  if ([...buffers].some(({ byteLength }) => byteLength > 0)) throw refused();
+  return result;
 }
 
 const ALIGNMENT = 64;

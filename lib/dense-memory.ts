@@ -1,4 +1,4 @@
-import { allocateShared } from './arrays.js';
+import { allocateShared, areShared } from './arrays.js';
 import { binding } from './binding.js';
 import { type Calibration, calibrationOf } from './calibration.js';
 import { type CallOptions, synchronous, type SyncOptions } from './call.js';
@@ -19,7 +19,7 @@ import type { Retrieval, SearchResult, SparseRows } from './dense-results.js';
 import { DenseStore } from './dense-store.js';
 import { badArgument } from './errors.js';
 import * as files from './memory-files.js';
-import { checkedDim, checkedMetadata, type MemoryOptions } from './memory-options.js';
+import { checkedDim, checkedMetadata, isAutomatic, type MemoryOptions } from './memory-options.js';
 import type { NativeDenseFacts, NativeDenseMemory } from './native.js';
 import { optionsObject } from './options.js';
 import { checkedPlacement, type Placement, type PlacementOptions } from './placement.js';
@@ -36,14 +36,12 @@ export class DenseMemory {
   readonly dim: number;
   /** Width of the readout; `dim` when the memory is auto-associative. */
   readonly valueDim: number;
-  /** Where it is computed: `'cpu'` or `'cuda:<n>'`. */
-  readonly device: string;
   /** The caller's own facts about the memory, saved with it. */
   readonly metadata: Readonly<Record<string, string>>;
 
   readonly #store: DenseStore;
 
-  private constructor(store: DenseStore, device: string, metadata: Record<string, string>) {
+  private constructor(store: DenseStore, metadata: Record<string, string>) {
     if (!(store instanceof DenseStore)) {
       const expected = 'DenseMemory.allocate, DenseMemory.from or DenseMemory.open to make it';
       throw badArgument('ERR_ENGRAM_TYPE', 'DenseMemory', 'the constructor\'s argument', store, expected);
@@ -51,7 +49,6 @@ export class DenseMemory {
     this.#store = store;
     this.dim = store.dim;
     this.valueDim = store.valueDim;
-    this.device = device;
     this.metadata = Object.freeze(metadata);
   }
 
@@ -78,8 +75,10 @@ export class DenseMemory {
 
   /**
    * A memory of the rows of `patterns` (count x dim), which may be none.
-   * Copied rows are checked for NaN and infinity at once, shared and transferred ones when they are read. On a GPU
-   * nothing is shared: 'auto' copies. The GPU gets its own copy with the first call that needs it.
+   * Copied rows are checked for NaN and infinity at once, shared and transferred ones when they are read. Rows that are
+   * shared, as `ownership` asks or by default, are computed on the CPU; with `device: 'cuda:<n>'` they are copied by
+   * default. A GPU gets its own copy with the first call that needs it. What it refuses to take is still the caller's,
+   * also with 'transfer'.
    * @throws {EngramError} `ERR_ENGRAM_SHAPE`, `_TYPE`, `_RANGE`, `_NONFINITE`, `_OUT_OF_MEMORY`, `_DEVICE`.
    */
   static from(patterns: Float32Array, options: FromOptions): DenseMemory {
@@ -88,7 +87,9 @@ export class DenseMemory {
       const given = optionsObject(op, options);
       const dim = checkedDim(op, 'dim', given.dim);
       const valueDim = checkedValueDim(op, given, patterns);
-      const placement = checkedPlacement(op, given, given.ownership === 'share');
+      const { ownership = 'auto', values } = given;
+      const stayShared = ownership === 'auto' && isAutomatic(given.device) && areShared(patterns, values);
+      const placement = checkedPlacement(op, given, ownership === 'share' || stayShared);
       const memory = DenseMemory.#empty(op, dim, valueDim, given, placement);
       memory.#store.append(op, patterns, given, true);
       return memory;
@@ -118,7 +119,7 @@ export class DenseMemory {
       return (metadata, [dim, valueDim, count, live], facts) => {
         const calibration = facts && calibrationOf(facts);
         const store = new DenseStore({ native, dim, valueDim: valueDim || undefined, count, live, calibration });
-        return new DenseMemory(store, store.place(placement), metadata);
+        return new DenseMemory(store.place(op, placement), metadata);
       };
     };
   }
@@ -133,7 +134,15 @@ export class DenseMemory {
     const metadata = checkedMetadata(op, options);
     const native = new binding.DenseMemory(dim, valueDim ?? 0);
     const store = new DenseStore({ native, dim, valueDim });
-    return new DenseMemory(store, store.place(placement), metadata);
+    return new DenseMemory(store.place(op, placement), metadata);
+  }
+
+  /**
+   * Where it is computed: `'cpu'` or `'cuda:<n>'`. Of a memory made with `'auto'` it is settled when the first rows are
+   * stored: where the GPU refuses them it is the CPU.
+   */
+  get device(): string {
+    return this.#store.device;
   }
 
   /** Items stored so far, removed ones included: item numbers are below it. */
@@ -178,10 +187,11 @@ export class DenseMemory {
   }
 
   /**
-   * Appends the rows of `patterns`. Calls already running see the memory as it was.
+   * Appends the rows of `patterns`. Calls already running see the memory as it was. A memory on a GPU, also one that
+   * `'auto'` put there, copies shared rows, and refuses `ownership: 'share'` with `ERR_ENGRAM_RANGE`.
    * @returns the number of the first new item, and how many there are.
-   * @throws {EngramError} `ERR_ENGRAM_SHAPE`, `_TYPE`, `_NONFINITE`, `_OUT_OF_MEMORY`, `_DISPOSED`; nothing is
-   * stored then.
+   * @throws {EngramError} `ERR_ENGRAM_SHAPE`, `_TYPE`, `_RANGE`, `_NONFINITE`, `_OUT_OF_MEMORY`, `_DEVICE`, `_DISPOSED`;
+   * nothing is stored then.
    */
   store(patterns: Float32Array, options?: StoreOptions): { first: number; count: number } {
     const op = 'DenseMemory.store';

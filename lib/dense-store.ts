@@ -1,10 +1,11 @@
 /** The inside of a DenseMemory: its native handle and what JavaScript knows about it. */
-import { checkedFloats, checkLength, type Owned, type Ownership, rowCount, takeOwnership } from './arrays.js';
+import { checkedFloats, checkLength, moved, type Owned, type Ownership, plannedOwnership, rowCount } from './arrays.js';
 import { type Calibration, calibrationOf } from './calibration.js';
 import { badArgument, EngramError } from './errors.js';
+import { isRefusal } from './memory-options.js';
 import type { NativeDenseMemory } from './native.js';
 import { NativeHandle } from './native-handle.js';
-import type { Placement } from './placement.js';
+import { insteadOf, type Placement } from './placement.js';
 
 /** Rows of patterns, and of values where the memory has any. */
 interface Rows {
@@ -34,7 +35,7 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
   calibration: Calibration | undefined;
   /** Views of rows that JavaScript may write; undefined where there are none. */
   views: Rows | undefined;
-  #isOnHost = true;
+  #placement: Placement = { device: 'cpu', automatic: false, storage: 0, arithmetic: 0 };
 
   constructor({ native, dim, valueDim, count = 0, live = 0, calibration }: StoreParts) {
     super(native);
@@ -46,15 +47,23 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
     this.calibration = calibration;
   }
 
-  /** Says where the memory is computed from now on; the device's id. */
-  place({ device, storage, arithmetic }: Placement): string {
-    if (device !== 'cpu') this.native('place').place(device, storage, arithmetic);
-    this.#isOnHost = device === 'cpu';
-    return device;
+  /** Where the memory is computed. */
+  get device(): string {
+    return this.#placement.device;
   }
 
-  get deviceBytes(): number {
-    return this.isDisposed ? 0 : this.native('deviceBytes').deviceBytes();
+  /** Says where the memory is computed from now on. The CPU stands in where a GPU that 'auto' chose refuses. */
+  place(op: string, placement: Placement): this {
+    const { device, automatic, storage, arithmetic } = placement;
+    if (device === this.device) return this;
+    try {
+      this.native(op).place(device, storage, arithmetic);
+      this.#placement = placement;
+    } catch (error) {
+      if (!automatic || !isRefusal(error)) throw error;
+      this.#placement = insteadOf(op, placement, error);
+    }
+    return this;
   }
 
   /** Checks and appends rows; keeps views of them when asked to and they stay where they are. */
@@ -66,12 +75,49 @@ export class DenseStore extends NativeHandle<NativeDenseMemory> {
   ): { first: number; count: number } {
     const count = rowCount(op, 'patterns', checkedFloats(op, 'patterns', patterns), this.dim);
     this.#checkValues(op, values, count);
-    const rows = takeOwnership<Rows>(op, this.#ownership(op, ownership), { patterns, values });
     const first = this.count;
-    this.take(op, rows, count);
+    const rows = this.#orOnCpu(op, () => {
+      const owned = this.#own(op, ownership, { patterns, values }, count);
+      this.take(op, owned, count);
+      return owned;
+    });
     // A transferred array has moved; only a shared one is still the caller's.
     if (keepsViews && rows.adopt && rows.patterns === patterns) this.views = { patterns, values };
     return { first, count };
+  }
+
+  /**
+   * Does what needs room on the device. A GPU that 'auto' chose is known to be usable when it has taken the first rows:
+   * where it refuses them, it is done again on the CPU.
+   */
+  #orOnCpu<T>(op: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const placement = this.#placement;
+      const goesOn = placement.automatic && !this.#isOnHost && this.count === 0 && isRefusal(error);
+      if (!goesOn) throw error;
+      this.place(op, insteadOf(op, placement, error));
+      return work();
+    }
+  }
+
+  /** The rows as the memory can have them. Those to be moved find their room on the device first: it may be refused. */
+  #own(op: string, asked: Ownership | undefined, rows: Rows, count: number): Owned<Rows> {
+    const { adopt, moves } = plannedOwnership(op, this.#ownership(op, asked), rows);
+    if (!moves) return { ...rows, adopt };
+    const native = this.native(op);
+    native.reserve(count);
+    try {
+      return { ...moved(op, rows), adopt };
+    } catch (error) {
+      native.reserve(0);
+      throw error;
+    }
+  }
+
+  get #isOnHost(): boolean {
+    return this.device === 'cpu';
   }
 
   /** Puts checked rows into the native memory. */

@@ -14,7 +14,7 @@ import * as requests from './measure-requests.js';
 import type { Divergence, MeasureRetrieval } from './measure-results.js';
 import { MeasureStore } from './measure-store.js';
 import * as files from './memory-files.js';
-import { checkedMetadata, type MemoryOptions, type OpenOptions, resolvedDevice } from './memory-options.js';
+import { checkedMetadata, chosenDevice, type MemoryOptions, type OpenOptions } from './memory-options.js';
 import type { NativeMeasureMemory } from './native.js';
 import { integer, optionsObject } from './options.js';
 
@@ -50,7 +50,7 @@ export class MeasureMemory {
 
   readonly #store: MeasureStore;
 
-  private constructor(store: MeasureStore, device: string, metadata: Record<string, string>) {
+  private constructor(store: MeasureStore, metadata: Record<string, string>) {
     if (!(store instanceof MeasureStore)) {
       const expected = 'MeasureMemory.from, MeasureMemory.fromImages or MeasureMemory.open to make it';
       throw badArgument('ERR_ENGRAM_TYPE', 'MeasureMemory', 'the constructor\'s argument', store, expected);
@@ -61,7 +61,7 @@ export class MeasureMemory {
     this.pointCount = store.pointCount;
     this.epsilon = store.epsilon;
     this.costScale = store.costScale;
-    this.device = device;
+    this.device = store.device;
     this.metadata = Object.freeze(metadata);
   }
 
@@ -93,10 +93,9 @@ export class MeasureMemory {
   }
 
   static #of(op: string, argument: string, clouds: Clouds, options: MeasureFromOptions): MeasureMemory {
-    const device = resolvedDevice(op, options.device);
+    const chosen = chosenDevice(op, options.device);
     const metadata = checkedMetadata(op, options);
-    const store = MeasureStore.of(op, argument, clouds, options);
-    return new MeasureMemory(store, store.place(device), metadata);
+    return new MeasureMemory(MeasureStore.of(op, argument, clouds, options, chosen), metadata);
   }
 
   /**
@@ -117,11 +116,8 @@ export class MeasureMemory {
 
   static #opening(native: NativeMeasureMemory): files.Opening<MeasureMemory, [], MemoryOptions> {
     return (op, options) => {
-      const device = resolvedDevice(op, options.device);
-      return (metadata) => {
-        const store = new MeasureStore(native);
-        return new MeasureMemory(store, store.place(device), metadata);
-      };
+      const chosen = chosenDevice(op, options.device);
+      return (metadata) => new MeasureMemory(new MeasureStore(native).place(chosen), metadata);
     };
   }
 

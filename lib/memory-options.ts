@@ -7,7 +7,8 @@ import { boolean, integer, text } from './options.js';
 /** Options of every memory. */
 export interface MemoryOptions {
   /**
-   * `'cpu'`, `'cuda:<n>'`, or `'auto'` (default): the first GPU that is available, else the CPU. See {@link devices}.
+   * `'cpu'`, `'cuda:<n>'`, or `'auto'` (default): the first GPU that is available, and the CPU where there is none or it
+   * has no room for the memory or cannot be used. See {@link devices}.
    */
   device?: string;
   /** Kept as `metadata.name`. */
@@ -28,9 +29,27 @@ export function checkedDim(op: string, argument: string, value: unknown): number
   return integer(op, argument, value, 1, MOST_DIM);
 }
 
-/** The id of the device that the option stands for. */
-export function resolvedDevice(op: string, device: string | undefined): string {
-  return binding.resolveDevice(device === undefined ? 'auto' : text(op, 'device', device));
+/** A device by its id, and whether `'auto'` chose it: then the CPU stands in where it refuses. */
+export interface ChosenDevice {
+  device: string;
+  automatic: boolean;
+}
+
+export function isAutomatic(device: string | undefined): boolean {
+  return device === undefined || device === 'auto';
+}
+
+/** The device that the option stands for. */
+export function chosenDevice(op: string, device: string | undefined): ChosenDevice {
+  const automatic = isAutomatic(device);
+  return { device: binding.resolveDevice(automatic ? 'auto' : text(op, 'device', device)), automatic };
+}
+
+const REFUSALS = ['ERR_ENGRAM_OUT_OF_MEMORY', 'ERR_ENGRAM_DEVICE'];
+
+/** Does the error say that a device is full, or cannot be used: another program has it for itself, it was lost? */
+export function isRefusal(error: unknown): boolean {
+  return REFUSALS.includes((error as { code?: string } | null)?.code ?? '');
 }
 
 export function isVerified(op: string, { verify }: Pick<OpenOptions, 'verify'>): boolean {

@@ -15,12 +15,12 @@ export class NativeHandle<T extends NativeMemory> {
     throw new EngramError('ERR_ENGRAM_DISPOSED', op, 'the memory was disposed');
   }
 
-  get isDisposed(): boolean {
-    return this.#native === undefined;
-  }
-
   get nativeBytes(): number {
     return this.#native?.nativeBytes() ?? 0;
+  }
+
+  get deviceBytes(): number {
+    return this.#native?.deviceBytes() ?? 0;
   }
 
   dispose(): void {

@@ -36,6 +36,7 @@ export type NativeCalibrate = [similarity: number, sample: number, recall: numbe
 /** What every memory has. `Facts`: what is told of an opened one. */
 export interface NativeMemory<Facts extends unknown[] = unknown[]> {
   nativeBytes(): number;
+  deviceBytes(): number;
   dispose(): void;
   open(path: string, verify: boolean, settle: NativeSettle, progress: undefined): number;
   openSync(path: string, verify: boolean): NativeOpened<Facts>;
@@ -55,7 +56,8 @@ export interface NativeDenseMemory extends NativeMemory<NativeDenseFacts> {
   remove(indices: Float64Array): number;
   /** storage: 0 f32, 1 f16, 2 bf16. arithmetic: 0 tf32x3, 1 tf32, 2 bf16. */
   place(device: string, storage: number, arithmetic: number): void;
-  deviceBytes(): number;
+  /** Takes room on the memory's device for the next adopt, of so many rows; 0: gives it back. */
+  reserve(rows: number): void;
 
   // Asynchronous methods return the call's id, see cancel().
   retrieve(...args: [...NativeRetrieve, ...NativeCall]): number;
@@ -72,11 +74,14 @@ export interface NativeDenseMemory extends NativeMemory<NativeDenseFacts> {
 
 /** Clouds with offsets always given; weights default to uniform. */
 export type NativeClouds = [points: Float32Array, weights: Float32Array | undefined, offsets: Uint32Array];
-/** `relative`: epsilon is in units of the mean cost. */
+/**
+ * `relative`: epsilon is in units of the mean cost. `owner`: an object that holds on to the points, which are read where
+ * they lie; undefined: they are copied.
+ */
 export type NativeMeasures = [
   ...clouds: NativeClouds,
   dim: number,
-  adopt: boolean,
+  owner: { points: Float32Array } | undefined,
   epsilon: number,
   relative: boolean,
   costScale: number,
@@ -145,7 +150,6 @@ export type NativeRetrieval = [
 
 export interface NativeMeasureMemory extends NativeMemory<[]> {
   place(device: string): void;
-  deviceBytes(): number;
   facts(): NativeMeasureFacts;
   cloud(index: number): [points: Float32Array, weights: Float64Array];
 

@@ -113,6 +113,7 @@ async function storeAll(
     ...(values && { valueDim: values.dim, values: new Float32Array(0) }),
     ...(name !== undefined && { name }),
     metadata: facts,
+    device: 'cpu', // it is only saved
   });
   for (const [at, source] of sources.entries()) {
     for await (const patterns of source.batches()) {

@@ -1,5 +1,5 @@
 /** Opens memories of each kind, with a plain word where a command is for another one. */
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { DenseMemory, FederatedMemory, MeasureMemory } from '../index.js';
 import { type Context, loadLibrary } from './command.js';
 import { Failure } from './failure.js';
@@ -31,7 +31,15 @@ export interface DeviceFlag {
 }
 
 export function deviceOption(): Option {
-  return new Option('--device <device>', 'where to compute: auto, cpu or cuda:<n>').default('auto');
+  return new Option('--device <device>', 'where to compute: auto, cpu or cuda:<n>')
+    .argParser(deviceName)
+    .default('auto');
+}
+
+/** Whether such a device is there is for the library to say. */
+function deviceName(text: string): string {
+  if (/^(auto|cpu|cuda:\d+)$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be auto, cpu or cuda:<n>.');
 }
 
 export async function openDense(path: string, { signal }: Context, { device }: DeviceFlag): Promise<DenseMemory> {

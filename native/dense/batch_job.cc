@@ -29,6 +29,8 @@ class OpenBatches {
   // Makes the request part of `batch`, which others may join when `joinable`.
   void enter(const std::shared_ptr<Request>& request, const std::shared_ptr<BatchJob>& batch, bool joinable);
   void close(const BatchJob* batch);
+  // The requests of a batch that has ended: it is nobody's any more.
+  std::vector<std::shared_ptr<Request>> release(BatchJob& batch);
   // Cancels the request's batch if nobody wants its answer any more.
   void cancel(Request& request);
 
@@ -58,8 +60,10 @@ class BatchJob final : public runtime::Job {
     requests_.push_back(request);
     queries_ += request->count;
   }
+  std::vector<std::shared_ptr<Request>> take_requests() { return std::exchange(requests_, {}); }
   // The job serves all its requests: it is cancelled when every one of them is.
   void cancel_if_unwanted() {
+    if (requests_.empty()) return;  // it has ended
     if (std::all_of(requests_.begin(), requests_.end(),
                     [](const auto& request) { return request->cancelled.load(); })) {
       cancel();
@@ -98,16 +102,20 @@ class BatchJob final : public runtime::Job {
     return next_pass();
   }
 
+  // Who is told of the end may dispose of the memory and count on the room that it had on a device: the job
+  // lets go of it first.
   void finish(const Status& status) override {
-    if (joinable_) OpenBatches::instance().close(this);
     program_.reset();
     pass_.reset();
-    if (requests_.size() > 1 && !status.ok() && !cancelled()) {
-      retry_alone();
+    if (status.ok()) scatter();
+    const std::vector<std::shared_ptr<Request>> requests = OpenBatches::instance().release(*this);
+    std::shared_ptr<const Snapshot> snapshot = std::move(snapshot_);
+    if (requests.size() > 1 && !status.ok() && !cancelled()) {
+      retry_alone(requests, std::move(snapshot));
       return;
     }
-    if (status.ok()) scatter();
-    for (const std::shared_ptr<Request>& request : requests_) {
+    snapshot.reset();
+    for (const std::shared_ptr<Request>& request : requests) {
       const bool aborted = request->cancelled.load();
       if (request->done) request->done(aborted ? aborted_status() : status);
     }
@@ -165,7 +173,8 @@ class BatchJob final : public runtime::Job {
     }
   }
 
-  void retry_alone();
+  void retry_alone(const std::vector<std::shared_ptr<Request>>& requests,
+                   std::shared_ptr<const Snapshot> snapshot);
 
   size_t next_pass() {
     merging_ = false;
@@ -186,11 +195,11 @@ class BatchJob final : public runtime::Job {
     return pass_->strands();
   }
 
-  const std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const Snapshot> snapshot_;  // null once the job has ended
   const std::shared_ptr<const Operation> operation_;
   const bool joinable_;
   uint64_t queries_;
-  std::vector<std::shared_ptr<Request>> requests_;  // guarded by OpenBatches until begun
+  std::vector<std::shared_ptr<Request>> requests_;  // changed under the mutex of OpenBatches
   AlignedBuffer joint_;                             // queries and outputs of several requests
   std::vector<Column> columns_;                     // outputs inside joint_
   std::unique_ptr<Program> program_;
@@ -213,8 +222,9 @@ bool OpenBatches::join(const std::shared_ptr<Request>& request, const Snapshot* 
 void OpenBatches::enter(const std::shared_ptr<Request>& request, const std::shared_ptr<BatchJob>& batch,
                         bool joinable) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  request->job = batch;
   if (joinable) open_.push_back(batch);
+  request->job = batch;
+  if (request->cancelled.load()) batch->cancel();  // between two attempts at it
 }
 
 void OpenBatches::cancel(Request& request) {
@@ -229,23 +239,51 @@ void OpenBatches::close(const BatchJob* batch) {
   std::erase_if(open_, [batch](const auto& open) { return open.get() == batch; });
 }
 
-void start(const std::shared_ptr<Request>& request, std::shared_ptr<const Snapshot> snapshot,
-           std::shared_ptr<const Operation> operation, bool may_join) {
-  // Progress is the caller's own: a request that reports it does not share a pass.
-  const bool joinable = may_join && !request->call.on_progress;
-  if (joinable && OpenBatches::instance().join(request, snapshot.get(), *operation)) return;
-  const engine::Backend& backend = *snapshot->placement.backend;
-  auto job = std::make_shared<BatchJob>(std::move(snapshot), std::move(operation), request, joinable);
-  OpenBatches::instance().enter(request, job, joinable);
-  backend.submit(std::move(job));
+std::vector<std::shared_ptr<Request>> OpenBatches::release(BatchJob& batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::erase_if(open_, [&batch](const auto& open) { return open.get() == &batch; });
+  return batch.take_requests();
 }
 
-void BatchJob::retry_alone() {
-  for (const std::shared_ptr<Request>& request : requests_) {
-    if (request->cancelled.load()) {
-      if (request->done) request->done(aborted_status());
-    } else {
-      start(request, snapshot_, operation_, /*may_join=*/false);
+// Puts the request on its way. Where memory for that is refused it ends at once, and with it those that have
+// joined it meanwhile: an exception would leave a batch behind that is open for ever.
+void start(const std::shared_ptr<Request>& request, std::shared_ptr<const Snapshot> snapshot,
+           std::shared_ptr<const Operation> operation, bool may_join) {
+  std::shared_ptr<BatchJob> job;
+  bool entered = false;
+  try {
+    // Progress is the caller's own: a request that reports it does not share a pass.
+    const bool joinable = may_join && !request->call.on_progress;
+    if (joinable && OpenBatches::instance().join(request, snapshot.get(), *operation)) return;
+    const engine::Backend& backend = *snapshot->placement.backend;
+    job = std::make_shared<BatchJob>(std::move(snapshot), std::move(operation), request, joinable);
+    OpenBatches::instance().enter(request, job, joinable);
+    entered = true;
+    backend.submit(job);
+  } catch (...) {
+    const Status status = runtime::status_of_current_exception();
+    if (entered) {
+      job->finish(status);
+    } else if (request->done) {
+      request->done(status);
+    }
+  }
+}
+
+// The last one takes the snapshot with it: it may be all that is waited for.
+void BatchJob::retry_alone(const std::vector<std::shared_ptr<Request>>& requests,
+                           std::shared_ptr<const Snapshot> snapshot) {
+  size_t last = requests.size();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (!requests[i]->cancelled.load()) last = i;
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (i == last) {
+      start(requests[i], std::move(snapshot), operation_, /*may_join=*/false);
+    } else if (!requests[i]->cancelled.load()) {
+      start(requests[i], snapshot, operation_, /*may_join=*/false);
+    } else if (requests[i]->done) {
+      requests[i]->done(aborted_status());
     }
   }
 }

@@ -38,6 +38,7 @@ Result<std::shared_ptr<Memory::Arena>> Memory::Arena::allocate(uint64_t capacity
 namespace {
 
 constexpr size_t kSmallestArena = 256 << 10;  // bytes
+constexpr size_t kRoomOnDevice = 64 << 20;  // bytes of Float32 that may be spared there, however few are held
 
 // Names the first element that is not finite. Precondition: there is one.
 Status explain_nonfinite(const float* data, size_t width, const char* what) {
@@ -100,12 +101,27 @@ Status Memory::place(const Placement& placement) {
   next->placement = placement;
   for (Block& block : next->blocks) block.resident.reset();
   for (Block& block : next->blocks) {
-    Result<std::shared_ptr<engine::Resident>> resident = reserve(*next, block.rows);
+    Result<std::shared_ptr<engine::Resident>> resident = room_on_device(*next, block.rows);
     if (!resident.ok()) return resident.status();
     block.resident = std::move(resident).value();
   }
   open_arena_.reset();
+  reserved_.reset();
   snapshot_ = std::move(next);
+  return {};
+}
+
+Status Memory::reserve(uint64_t rows) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return reserve_locked(rows);
+}
+
+Status Memory::reserve_locked(uint64_t rows) {
+  reserved_.reset();
+  if (rows == 0) return {};
+  Result<std::shared_ptr<engine::Resident>> resident = room_on_device(*snapshot_, rows);
+  if (!resident.ok()) return resident.status();
+  reserved_ = Reserved{rows, std::move(resident).value()};
   return {};
 }
 
@@ -114,15 +130,18 @@ Status Memory::adopt(const float* keys, const float* values, uint64_t rows,
   if ((values != nullptr) != hetero_) return values_error(hetero_);
   if (rows == 0) return {};
   const std::lock_guard<std::mutex> lock(mutex_);
-  Result<std::shared_ptr<engine::Resident>> resident = reserve(*snapshot_, rows);
-  if (!resident.ok()) return resident.status();
+  if (!reserved_ || reserved_->rows != rows) {
+    const Status status = reserve_locked(rows);
+    if (!status.ok()) return status;
+  }
   auto next = std::make_shared<Snapshot>(*snapshot_);
   next->blocks.push_back({.keys = keys,
                           .values = hetero_ ? values : keys,
                           .first = next->count,
                           .rows = rows,
                           .owner = std::move(owner),
-                          .resident = std::move(resident).value()});
+                          .resident = std::move(reserved_->resident)});
+  reserved_.reset();
   next->count += rows;
   next->live += rows;
   snapshot_ = std::move(next);
@@ -130,7 +149,8 @@ Status Memory::adopt(const float* keys, const float* values, uint64_t rows,
 }
 
 // Room on the device for the rows of a new block, beside those of a snapshot.
-Result<std::shared_ptr<engine::Resident>> Memory::reserve(const Snapshot& beside, uint64_t rows) const {
+Result<std::shared_ptr<engine::Resident>> Memory::room_on_device(const Snapshot& beside,
+                                                                 uint64_t rows) const {
   const Placement& placement = beside.placement;
   return placement.backend->reserve({.capacity = rows,
                                      .dim = dim_,
@@ -139,7 +159,15 @@ Result<std::shared_ptr<engine::Resident>> Memory::reserve(const Snapshot& beside
                                      .beside = bytes_on_device(beside)});
 }
 
-// The open arena where it has room, else a new one of at least twice its size.
+// Most rows of an arena that is made larger than it need be. In host memory that costs addresses alone until
+// it is written; room on a device is taken at once, and others may want it.
+uint64_t Memory::spare_rows() const {
+  if (snapshot_->placement.backend == &engine::cpu_backend()) return UINT64_MAX;
+  const uint64_t floor = kRoomOnDevice / sizeof(float) / (dim_ + (hetero_ ? value_dim_ : 0));
+  return std::max(snapshot_->count / 4, floor);
+}
+
+// The open arena where it has room, else a new one: of twice its size where so much may be spared.
 Result<std::shared_ptr<Memory::Arena>> Memory::arena_for(uint64_t rows) const {
   if (open_arena_ != nullptr && open_arena_->capacity - open_arena_->used >= rows) return open_arena_;
   const size_t separate_values = hetero_ ? value_dim_ : 0;
@@ -147,7 +175,8 @@ Result<std::shared_ptr<Memory::Arena>> Memory::arena_for(uint64_t rows) const {
     return Status(StatusCode::kOutOfMemory, std::to_string(rows) + " rows exceed the address space");
   }
   const uint64_t smallest = kSmallestArena / sizeof(float) / (dim_ + separate_values);
-  const uint64_t doubled = open_arena_ != nullptr ? 2 * open_arena_->capacity : smallest;
+  const uint64_t wished = open_arena_ != nullptr ? 2 * open_arena_->capacity : smallest;
+  const uint64_t doubled = std::min(wished, spare_rows());
   if (doubled > rows && fits(doubled, dim_) && fits(doubled, value_dim_)) {
     Result<std::shared_ptr<Arena>> roomy = Arena::allocate(doubled, dim_, separate_values);
     if (roomy.ok()) return roomy;
@@ -156,19 +185,26 @@ Result<std::shared_ptr<Memory::Arena>> Memory::arena_for(uint64_t rows) const {
 }
 
 // An arena for new rows, and the place of its block on the device: both just large enough where the device
-// has no room for more.
+// has no room for more, or the memory may not take more of it. (Null is also the answer of the CPU.)
 Result<Memory::Room> Memory::room_for(uint64_t rows) const {
   Result<std::shared_ptr<Arena>> found = arena_for(rows);
   if (!found.ok()) return found.status();
   std::shared_ptr<Arena> arena = std::move(found).value();
   const bool extends = !snapshot_->blocks.empty() && snapshot_->blocks.back().owner == arena;
   if (extends) return Room{arena, snapshot_->blocks.back().resident};
-  Result<std::shared_ptr<engine::Resident>> resident = reserve(*snapshot_, arena->capacity - arena->used);
-  if (resident.status().code() == StatusCode::kOutOfMemory && arena->capacity - arena->used > rows) {
-    found = Arena::allocate(rows, dim_, hetero_ ? value_dim_ : 0);
-    if (!found.ok()) return found.status();
-    arena = std::move(found).value();
-    resident = reserve(*snapshot_, rows);
+  const uint64_t free = arena->capacity - arena->used;
+  Result<std::shared_ptr<engine::Resident>> resident = room_on_device(*snapshot_, free);
+  const bool refused =
+      resident.ok() ? resident.value() == nullptr : resident.status().code() == StatusCode::kOutOfMemory;
+  if (refused && free > rows) {
+    Result<std::shared_ptr<engine::Resident>> exact = room_on_device(*snapshot_, rows);
+    const bool fits = exact.ok() && exact.value() != nullptr;
+    if (fits) {
+      found = Arena::allocate(rows, dim_, hetero_ ? value_dim_ : 0);
+      if (!found.ok()) return found.status();
+      arena = std::move(found).value();
+    }
+    if (fits || !resident.ok()) resident = std::move(exact);
   }
   if (!resident.ok()) return resident.status();
   return Room{std::move(arena), std::move(resident).value()};

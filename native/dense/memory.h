@@ -71,6 +71,9 @@ class Memory {
   // has no room for its rows; nothing is changed then.
   Status place(const Placement& placement);
 
+  // Takes room on the device for the rows of the next adopt, so that this one is not refused; gives back what
+  // was taken and not used, and with 0 no more than that. kOutOfMemory.
+  Status reserve(uint64_t rows);
   // Takes rows where they lie; `owner` keeps them alive. `values` must be null exactly when the
   // memory is auto-associative. No element is read before the first call that needs it. kOutOfMemory where a
   // device has no room for them.
@@ -103,8 +106,14 @@ class Memory {
     std::shared_ptr<Arena> arena;
     std::shared_ptr<engine::Resident> resident;
   };
+  struct Reserved {
+    uint64_t rows;
+    std::shared_ptr<engine::Resident> resident;
+  };
   Result<Room> room_for(uint64_t rows) const;
-  Result<std::shared_ptr<engine::Resident>> reserve(const Snapshot& beside, uint64_t rows) const;
+  uint64_t spare_rows() const;
+  Status reserve_locked(uint64_t rows);
+  Result<std::shared_ptr<engine::Resident>> room_on_device(const Snapshot& beside, uint64_t rows) const;
 
   const size_t dim_;
   const size_t value_dim_;
@@ -112,6 +121,7 @@ class Memory {
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::shared_ptr<Arena> open_arena_;  // the newest arena, may have room
+  std::optional<Reserved> reserved_;   // for the next adopt
   size_t native_bytes_ = 0;
   std::optional<Calibration> calibration_;
 };

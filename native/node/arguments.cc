@@ -8,6 +8,12 @@ Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env) {
   environment_ = static_cast<Environment*>(data);
 }
 
+bool Arguments::has(size_t index) const {
+  napi_valuetype kind = napi_undefined;
+  napi_typeof(env_, values_[index], &kind);
+  return kind != napi_undefined;
+}
+
 double Arguments::number(size_t index) {
   double value = 0;
   if (napi_get_value_double(env_, values_[index], &value) != napi_ok) refuse(index, "a number");
@@ -52,10 +58,8 @@ void* Arguments::typed_array(size_t index, napi_typedarray_type type, size_t* le
       actual == type) {
     return data;
   }
-  napi_valuetype kind = napi_undefined;
-  napi_typeof(env_, values_[index], &kind);
   *length = 0;
-  if (kind != napi_undefined) refuse(index, "a typed array of its element type");
+  if (has(index)) refuse(index, "a typed array of its element type");
   return nullptr;
 }
 

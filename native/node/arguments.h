@@ -29,6 +29,8 @@ class Arguments {
   size_t size() const { return count_; }
   napi_value operator[](size_t index) const { return values_[index]; }
 
+  // False for undefined.
+  bool has(size_t index) const;
   double number(size_t index);
   // A number that JavaScript has checked to be a whole one in the range of T.
   template <typename T>

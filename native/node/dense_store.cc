@@ -1,4 +1,4 @@
-// What a dense memory holds: adopt, append, remove.
+// What a dense memory holds: reserve, adopt, append, remove; and where.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -34,7 +34,17 @@ napi_value adopt(napi_env env, napi_callback_info info) {
   if (!rows.values.empty()) arrays.push_back(call.arguments[1]);
   const Status status = call.memory().adopt(rows.patterns.data(), rows.values_or_null(), rows.count,
                                             keep_alive(call.arguments.environment(), arrays));
+  call.handle->report_bytes(env);
   return undefined_or_throw(env, status);
+}
+
+// reserve(rows): takes room on the device for the next adopt, of so many rows; 0: gives it back.
+napi_value reserve(napi_env env, napi_callback_info info) {
+  DenseCall call(env, info);
+  if (!call.ok()) return nullptr;
+  const auto rows = call.arguments.integer<uint64_t>(0);
+  if (!call.arguments.ok()) return nullptr;
+  return undefined_or_throw(env, call.memory().reserve(rows));
 }
 
 // append(patterns, values | undefined): copies; the index of the first new item.
@@ -76,14 +86,15 @@ napi_value place(napi_env env, napi_callback_info info) {
       call.memory().place({.backend = backend.value(),
                            .options = {.storage = static_cast<engine::Storage>(storage),
                                        .arithmetic = static_cast<engine::Arithmetic>(arithmetic)}});
+  call.handle->report_bytes(env);
   return undefined_or_throw(env, status);
 }
 
 }  // namespace
 
 Methods dense_store_methods() {
-  return {method("adopt", &adopt), method("append", &append), method("remove", &remove),
-          method("place", &place), method("deviceBytes", &device_bytes<dense::Memory>)};
+  return {method("reserve", &reserve), method("adopt", &adopt), method("append", &append),
+          method("remove", &remove), method("place", &place)};
 }
 
 }  // namespace engram::node

@@ -17,17 +17,18 @@ namespace {
 using transport::Clouds;
 using transport::CloudsView;
 
-// points, weights, offsets, dim, adopt, epsilon, relative, costScale, logPrior or undefined
+// points, weights, offsets, dim, owner or undefined, epsilon, relative, costScale, logPrior or undefined.
+// With an owner, an object, the points are read where they lie: it holds on to them, whatever becomes of the
+// array they came in. Without one they are copied.
 Result<std::shared_ptr<transport::MeasureMemory>> create(Arguments& arguments) {
   const auto dim = arguments.integer<size_t>(kCloudsArguments);
-  const bool adopts = arguments.boolean(4);
   const transport::MeasureOptions options{
       .epsilon = arguments.number(5), .relative = arguments.boolean(6), .cost_scale = arguments.number(7)};
   const std::span<const float> log_prior = arguments.floats(8);
   const Result<CloudsView> view = clouds_view(arguments, 0, dim);
   if (!view.ok()) return view.status();
   std::shared_ptr<const void> owner;
-  if (adopts) owner = keep_alive(arguments.environment(), {arguments[0]});
+  if (arguments.has(4)) owner = keep_alive(arguments.environment(), {arguments[4]});
   Result<std::shared_ptr<const Clouds>> clouds = Clouds::create(view.value(), std::move(owner));
   if (!clouds.ok()) return clouds.status();
   return transport::MeasureMemory::create(std::move(clouds).value(), options,
@@ -81,7 +82,9 @@ napi_value place(napi_env env, napi_callback_info info) {
   if (!call.arguments.ok()) return nullptr;
   const Result<const engine::Backend*> backend = engine::find_backend(device);
   if (!backend.ok()) return throw_status(env, backend.status());
-  return undefined_or_throw(env, call.memory().place(*backend.value()));
+  const Status status = call.memory().place(*backend.value());
+  call.handle->report_bytes(env);
+  return undefined_or_throw(env, status);
 }
 
 }  // namespace
@@ -104,8 +107,7 @@ Result<CloudsView> clouds_view(Arguments& arguments, size_t at, size_t dim) {
 void define_measure_memory(Environment& environment, napi_value exports) {
   define_memory<transport::MeasureMemory>(
       environment, exports, "MeasureMemory", &construct,
-      {{method("facts", &facts), method("cloud", &cloud), method("place", &place),
-        method("deviceBytes", &device_bytes<transport::MeasureMemory>)},
+      {{method("facts", &facts), method("cloud", &cloud), method("place", &place)},
        measure_request_methods(),
        measure_retrieval_methods(),
        measure_file_methods()});

@@ -16,6 +16,16 @@
 
 namespace engram::node {
 
+// Bytes on a device; 0 for a kind of memory that keeps nothing there.
+template <typename Memory>
+uint64_t device_bytes_of(const Memory& memory) {
+  if constexpr (requires { memory.device_bytes(); }) {
+    return memory.device_bytes();
+  } else {
+    return 0;
+  }
+}
+
 // The native part of a JavaScript object that holds a memory of the core.
 template <typename Memory>
 class MemoryHandle {
@@ -50,9 +60,11 @@ class MemoryHandle {
     report_bytes(env);
   }
 
-  // Tells the garbage collector how much memory hangs on this small object.
+  // Tells the garbage collector how much memory hangs on this small object, on its device, too: it is to run
+  // also where only that grows.
   void report_bytes(napi_env env) {
-    const int64_t bytes = memory_ == nullptr ? 0 : static_cast<int64_t>(memory_->native_bytes());
+    const int64_t bytes =
+        memory_ == nullptr ? 0 : static_cast<int64_t>(memory_->native_bytes() + device_bytes_of(*memory_));
     if (bytes == reported_bytes_) return;
     int64_t total = 0;
     napi_adjust_external_memory(env, bytes - reported_bytes_, &total);
@@ -101,7 +113,8 @@ napi_value device_bytes(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   const auto* handle = MemoryHandle<Memory>::of(arguments);
   if (handle == nullptr) return nullptr;
-  return number(env, handle->memory() == nullptr ? 0 : static_cast<double>(handle->memory()->device_bytes()));
+  return number(env,
+                handle->memory() == nullptr ? 0 : static_cast<double>(device_bytes_of(*handle->memory())));
 }
 
 // dispose(): lets the memory go; calls under way end normally on their own share of it.
@@ -120,7 +133,8 @@ using Methods = std::vector<napi_property_descriptor>;
 template <typename Memory>
 void define_memory(Environment& environment, napi_value exports, const char* name, napi_callback construct,
                    std::initializer_list<Methods> lists) {
-  Methods methods{method("nativeBytes", &native_bytes<Memory>), method("dispose", &dispose<Memory>)};
+  Methods methods{method("nativeBytes", &native_bytes<Memory>), method("deviceBytes", &device_bytes<Memory>),
+                  method("dispose", &dispose<Memory>)};
   for (const Methods& list : lists) methods.insert(methods.end(), list.begin(), list.end());
   for (napi_property_descriptor& each : methods) each.data = &environment;
   napi_value constructor = nullptr;

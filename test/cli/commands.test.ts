@@ -126,6 +126,7 @@ describe('engram', () => {
       ['a missing argument', ['info']],
       ['a bad number', ['search', memory, queries, '-k', '0', '-o', 'hits.json']],
       ['a bad choice', ['retrieve', memory, queries, '-o', 'x.npy', '--similarity', 'taxicab']],
+      ['a device that is none', ['search', memory, queries, '-k', '1', '-o', 'hits.json', '--device', 'foo']],
       ['options that exclude each other', ['import', csv, '-o', 'x', '--labels', csv, '--label-column', 'kind']],
       ['an output of unknown format', ['search', memory, queries, '-k', '1', '-o', 'hits.txt']],
       ['metadata without a value', ['import', csv, '-o', 'x', '--metadata', 'key']],
@@ -144,6 +145,7 @@ describe('engram', () => {
       ['a file that is no memory', ['info', csv], /ERR_ENGRAM_FORMAT/],
       ['queries that are no numbers', ['search', memory, csv, '-k', '1', '-o', at('x.json')], /no finite number/],
       ['queries of another width', ['search', memory, wide, '-k', '1', '-o', at('x.json')], /ERR_ENGRAM_SHAPE/],
+      ['a device that is not there', ['search', memory, queries, '-k', '1', '-o', at('x.json'), '--device', 'cuda:99'], /cuda:99.* not available: .*ERR_ENGRAM_DEVICE/],
       ['a folder that is not there', ['import', queries, '-o', at('no/such/x')], /ERR_ENGRAM_IO/],
     ];
     for (const [what, args, message] of failing) {

@@ -288,6 +288,7 @@ describe('engram measures', () => {
       ['a width without a height', ['measures', 'import', shapes, '-o', 'x', '--epsilon', '1', '--width', '3']],
       ['a negative threshold', ['measures', 'import', shapes, '-o', 'x', '--epsilon', '1', '--threshold', '-1']],
       ['no queries', ['measures', 'divergence', memory]],
+      ['a device that is none', ['measures', 'divergence', memory, nearLeft, '--device', 'cuda:']],
       ['an unknown solver', ['measures', 'divergence', memory, nearLeft, '--solver', 'magic']],
       ['divergences in an unknown format', ['measures', 'divergence', memory, nearLeft, '-o', 'x.txt']],
       ['no beta', ['measures', 'retrieve', memory, nearLeft]],
@@ -308,6 +309,7 @@ describe('engram measures', () => {
     const crowd = file('crowd.npy', floatNpy([13, 1, 2], new Array<number>(26).fill(1)));
     const failing: [string, string[], RegExp][] = [
       ['a memory that is not there', ['measures', 'divergence', at('none'), nearLeft], /ERR_ENGRAM_IO/],
+      ['a device that is not there', ['measures', 'divergence', memory, nearLeft, '--device', 'cuda:99'], /cuda:99.* not available: .*ERR_ENGRAM_DEVICE/],
       ['queries that are not there', ['measures', 'divergence', memory, at('none')], /ENOENT/],
       ['a file that is no memory', ['measures', 'divergence', nearLeft, nearLeft], /ERR_ENGRAM_FORMAT/],
       ['queries of another dim', ['measures', 'divergence', memory, file('plain.csv', '1,2\n'), '--weights'], /plain\.csv: has points of dim 1; .* dim 2 \[ERR_ENGRAM_SHAPE\]/],

@@ -67,6 +67,7 @@ async function makeMemory(
       ...metadata,
     },
     ownership: 'transfer',
+    device: 'cpu', // it is only saved
   });
 }
 

@@ -29,6 +29,7 @@ async function saveMemory(path: string, clouds: Required<Clouds>, like: MeasureM
   using recalled = MeasureMemory.from(clouds, {
     ...{ dim, epsilon, costScale },
     metadata: coordinates === undefined ? {} : { coordinates },
+    device: 'cpu', // it is only saved
   });
   await recalled.save(path);
 }
