@@ -1,7 +1,8 @@
 /** Arrays from callers: element types, lengths, buffers, ownership. */
 import { runInNewContext } from 'node:vm';
+import { markAsUntransferable } from 'node:worker_threads';
 import { expect } from 'chai';
-import { DenseMemory, softmax, type Ownership } from '../support/engram.js';
+import { DenseMemory, MeasureMemory, softmax, type Ownership } from '../support/engram.js';
 import { expectRejection } from '../support/expectations.js';
 import { gaussian, misaligned, seeded } from '../support/random.js';
 
@@ -138,6 +139,17 @@ describe('ownership', () => {
     const array = new Float32Array(5);
     expect(() => DenseMemory.from(array, { dim, ownership: 'transfer' })).to.throw().with.property('code', 'ERR_ENGRAM_SHAPE');
     expect(array.length).to.equal(5);
+  });
+
+  it('transfer refuses a buffer that cannot be moved, whatever takes it', () => {
+    const fixed = rows.slice();
+    markAsUntransferable(fixed.buffer);
+    const refused = (work: () => unknown) => expect(work).to.throw('transferred').with.property('code', 'ERR_ENGRAM_TYPE');
+    refused(() => DenseMemory.from(fixed, { dim, ownership: 'transfer' }));
+    refused(() => MeasureMemory.from({ points: fixed }, { dim, epsilon: 1, ownership: 'transfer' }));
+    const memory = DenseMemory.from(rows, { dim });
+    refused(() => memory.store(fixed, { ownership: 'transfer' }));
+    expect([memory.count, fixed.length]).to.deep.equal([6, rows.length]);
   });
 
   it('store takes the same', () => {
