@@ -54,8 +54,6 @@ __device__ float2 load_pair(const void* row, uint32_t pair) {
   }
 }
 
-__device__ bool is_finite(float x) { return fabsf(x) <= FLT_MAX; }
-
 // A warp for each row, a lane for each pair of columns.
 template <Element kElement>
 __global__ void take_rows_kernel(const float* from, uint64_t count, uint32_t dim, char* to, uint32_t pitch,
@@ -97,12 +95,12 @@ __global__ void refuse_values_kernel(char* values, uint64_t count, uint32_t pitc
   const uint64_t warps = uint64_t{gridDim.x} * (kThreads / kWarp);
   for (uint64_t row = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) / kWarp; row < count; row += warps) {
     char* const value = values + row * pitch * kBytes;
-    bool finite = true;
+    bool fits = true;
     for (uint32_t pair = lane; pair < pitch / 2; pair += kWarp) {
       const float2 x = load_pair<kElement>(value, pair);
-      finite = finite && is_finite(x.x) && is_finite(x.y);
+      fits = fits && fabsf(x.x) < kValueLimit && fabsf(x.y) < kValueLimit;  // false for NaN
     }
-    if (__all_sync(0xFFFFFFFFU, finite)) continue;
+    if (__all_sync(0xFFFFFFFFU, fits ? 1 : 0) != 0) continue;
     for (uint32_t pair = lane; pair < pitch / 2; pair += kWarp)
       store_pair<kElement>(value, pair, {0.0F, 0.0F});
     if (lane == 0) square_norms[row] = INFINITY;

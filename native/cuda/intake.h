@@ -12,6 +12,7 @@
 namespace engram::cuda {
 
 inline constexpr float kSquareLimit = FLT_MAX / 4;  // of what scores are made of
+inline constexpr float kValueLimit = 0x1.FFp127F;   // what is below it stays finite rounded to any arithmetic
 
 // What was met among rows; begins as zeros.
 struct IntakeFacts {
@@ -24,7 +25,7 @@ struct IntakeFacts {
 cudaError_t take_rows(const float* from, uint64_t count, uint32_t dim, void* to, uint32_t pitch,
                       Element element, float* square_norms, IntakeFacts* facts, cudaStream_t stream);
 
-// Values: makes rows with an element that is not finite as stored zeros, and the norms of their keys
+// Values: makes rows with an element of kValueLimit or more, as stored, zeros and the norms of their keys
 // infinite.
 cudaError_t refuse_values(void* values, uint64_t count, uint32_t pitch, Element element, float* square_norms,
                           cudaStream_t stream);

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cfloat>
 #include <cmath>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -33,7 +32,8 @@ static_assert(static_cast<uint32_t>(Fold::kTopK) == ENGRAM_FOLD_TOP_K);
 static_assert(static_cast<uint32_t>(Fold::kCandidates) == ENGRAM_FOLD_CANDIDATES);
 static_assert(sizeof(Candidate) == sizeof(EngramCandidate));
 
-// The numbers that a storage takes: those below `bound` are finite once they are rounded.
+// The numbers that a storage takes: those below `bound` are finite once they are rounded, those of f32 to the
+// shortest number they may be multiplied as.
 struct StorageRange {
   const char* name;
   float bound;
@@ -45,7 +45,7 @@ StorageRange range_of(Storage storage) {
     case Storage::kBfloat16: return {"bf16", 0x1.FFp127F, "3.39e38"};
     case Storage::kFloat32: break;
   }
-  return {"f32", std::numeric_limits<float>::infinity(), "3.4e38"};
+  return {"f32", 0x1.FFp127F, "3.39e38"};
 }
 
 // A stored row for an error message.

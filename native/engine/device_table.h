@@ -120,8 +120,8 @@ typedef struct EngramDeviceTable {
   uint64_t (*lane_bytes)(const EngramLane* lane);
 
   /* Copies rows [first, first + count) in; returns when they are there and the sources may change. Any numbers
-   * may come: a row that cannot be scored (an element is not finite as the device keeps it, or |x|^2 is
-   * FLT_MAX / 4 or more) stands in the way of the folds that meet it, and of no other where it is removed. */
+   * may come: a row that cannot be scored (an element is not finite as the device keeps or multiplies it, or
+   * |x|^2 is FLT_MAX / 4 or more) fails the folds that meet it, but none where it is removed. */
   int32_t (*fill_rows)(EngramLane* lane, EngramRows* rows, uint64_t first, uint64_t count, const float* keys,
                        const float* values, EngramFailure* failure);
 
