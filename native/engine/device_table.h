@@ -43,7 +43,12 @@ enum { ENGRAM_ARITHMETIC_TF32X3 = 0, ENGRAM_ARITHMETIC_TF32 = 1, ENGRAM_ARITHMET
 /* What a key adds to its dot product: engram::engine::KeyTerm. */
 enum { ENGRAM_TERM_NONE = 0, ENGRAM_TERM_HALF_SQUARE_NORM = 1, ENGRAM_TERM_RECIPROCAL_NORM = 2 };
 /* engram::engine::Fold. */
-enum { ENGRAM_FOLD_LOG_SUM_EXP = 0, ENGRAM_FOLD_READOUT = 1, ENGRAM_FOLD_TOP_K = 2, ENGRAM_FOLD_CANDIDATES = 3 };
+enum {
+  ENGRAM_FOLD_LOG_SUM_EXP = 0,
+  ENGRAM_FOLD_READOUT = 1,
+  ENGRAM_FOLD_TOP_K = 2,
+  ENGRAM_FOLD_CANDIDATES = 3
+};
 
 /* Room for rows on a device; its rows never move. */
 typedef struct EngramRows EngramRows;
@@ -119,16 +124,16 @@ typedef struct EngramDeviceTable {
   /* Bytes of the device that the lane holds for its work. */
   uint64_t (*lane_bytes)(const EngramLane* lane);
 
-  /* Copies rows [first, first + count) in; returns when they are there and the sources may change. Any numbers
-   * may come: a row that cannot be scored (an element is not finite as the device keeps or multiplies it, or
-   * |x|^2 is FLT_MAX / 4 or more) fails the folds that meet it, but none where it is removed. */
+  /* Copies rows [first, first + count) in; returns when they are there and the sources may change. Any
+   * numbers may come: a row that cannot be scored (an element is not finite as the device keeps or multiplies
+   * it, or |x|^2 is FLT_MAX / 4 or more) fails the folds that meet it, but none where it is removed. */
   int32_t (*fill_rows)(EngramLane* lane, EngramRows* rows, uint64_t first, uint64_t count, const float* keys,
                        const float* values, EngramFailure* failure);
 
   /* A fold runs in steps of some milliseconds: begin, step until *ended, end (always, also after a failure).
    * *work is how many scores (rows x queries) the step accounts for. One fold at a time on a lane. A step
-   * fails with kNonFinite where an item that is not removed cannot be scored (see fill_rows; so do the rows of
-   * parts that pass through), and with kRange where scores may leave Float32. */
+   * fails with kNonFinite where an item that is not removed cannot be scored (see fill_rows; so do the rows
+   * of parts that pass through), and with kRange where scores may leave Float32. */
   int32_t (*begin_fold)(EngramLane* lane, const EngramFold* fold, EngramFailure* failure);
   int32_t (*step_fold)(EngramLane* lane, uint32_t* ended, uint64_t* work, EngramFailure* failure);
   void (*end_fold)(EngramLane* lane);
