@@ -156,16 +156,12 @@ try {
   if (all) {
     check('clang, for ASan and the fuzzers', 'node', ['scripts/setup.mjs', '--fuzz']);
     const processes = os.availableParallelism();
-    // Fibers have stacks of their own, and clang would keep a second one of each.
     const env = { UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_stack_use_after_return=0' };
     // A process that exits while slices run abandons their memory on purpose; the leak check objects. The other two
     // expect figures of the random numbers that g++ draws: clang evaluates arguments in another order.
     await nativeTests('native tests under ASan and UBSan', 'build/asan', '--preset asan', {
+      target: 'engram-tests',
       filter: ['-tce=*process may exit*,*the cut about as often*,*what it left in the prototype*'],
-      env,
-      processes,
-    });
-    await nativeCases('native tests on a simulated device under ASan and UBSan', 'build/asan/engram-cuda-tests', {
       env,
       processes,
     });
