@@ -1,4 +1,4 @@
-// Mocha's usual output, and the totals as JSON in the file that ENGRAM_MOCHA_REPORT names.
+// Mocha's usual output; the totals and the names of failed tests as JSON in the file that ENGRAM_MOCHA_REPORT names.
 'use strict';
 const { writeFileSync } = require('node:fs');
 const Mocha = require('mocha');
@@ -9,7 +9,8 @@ module.exports = class Reporter extends Mocha.reporters.Spec {
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       const { passes, failures, pending } = this.stats;
       const file = process.env.ENGRAM_MOCHA_REPORT;
-      if (file) writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+      const names = this.failures.map((test) => test.fullTitle());
+      if (file) writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, skipped: pending, names }));
     });
   }
 };

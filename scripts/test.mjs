@@ -1,4 +1,5 @@
-// Runs all checks and prints, last, one line of the real totals: "N passed, N failed, N skipped".
+// Runs all checks and prints, last, one line of the real totals: "N passed, N failed, N skipped". What failed is
+// named where it happens, and once more before that line.
 //
 //   node scripts/test.mjs [--all]     --all adds the sanitizer builds and a short run of the fuzzers
 import { execFile, spawnSync } from 'node:child_process';
@@ -8,16 +9,31 @@ import path from 'node:path';
 
 const all = process.argv.includes('--all');
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'engram-tests-'));
 
 function heading(title) {
-  console.log(`\n== ${title}`);
+  console.log(`\n== ${title} (after ${Math.round(performance.now() / 1000)} s)`);
 }
 
-function add(passed, failed, skipped) {
+function add({ passed = 0, failed = 0, skipped = 0 }) {
   totals.passed += passed;
   totals.failed += failed;
   totals.skipped += skipped;
+}
+
+/** Counts one failure. */
+function fail(what) {
+  add({ failed: 1 });
+  failures.push(what);
+  console.log(`FAILED: ${what}`);
+}
+
+/** Counts what a test program says of its cases, and whether it ended well: a crash must not pass for success. */
+function count(title, ok, { passed, failed, skipped }, names) {
+  add({ passed, failed, skipped });
+  for (const name of names) failures.push(`${title}: ${name}`);
+  if (!ok && failed === 0) fail(`${title}: all cases passed, but the program failed`);
 }
 
 /** Runs a command; its output is shown, and returned when `capture` is set. */
@@ -36,8 +52,8 @@ function run(command, args, { capture = false, env = {} } = {}) {
 function check(title, command, args, options) {
   heading(title);
   const { ok } = run(command, args, options);
-  if (!ok) console.log(`FAILED: ${title}`);
-  add(ok ? 1 : 0, ok ? 0 : 1, 0);
+  if (ok) add({ passed: 1 });
+  else fail(title);
   return ok;
 }
 
@@ -59,14 +75,12 @@ async function nativeCases(title, program, { filter = [], env = {}, processes = 
   let ran = 0;
   const worker = async () => {
     for (let part = parts.pop(); part; part = parts.pop()) {
-      const result = await output(program, [...filter, ...part], env);
-      ran += countCases(result);
+      ran += countCases(title, await output(program, [...filter, ...part], env));
     }
   };
   await Promise.all(Array.from({ length: processes }, worker));
-  const complete = ran > 0 && ran === chosen.length;
-  if (!complete) console.log(`FAILED: ${ran} of ${chosen.length} native tests came to an end`);
-  add(0, complete ? 0 : 1, complete ? all - chosen.length : 0);
+  if (ran === 0 || ran !== chosen.length) fail(`${title}: ${ran} of ${chosen.length} cases came to an end`);
+  add({ skipped: all - chosen.length });
 }
 
 /** The source file of each case. */
@@ -86,28 +100,30 @@ function output(program, args, env) {
   });
 }
 
-/** Returns how many there were; none where the program ended without a summary. */
-function countCases({ ok, output }) {
+/** Counts the cases of a doctest program and returns how many; none where it ended without a summary. */
+function countCases(title, { ok, output }) {
   const summary = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output);
   if (!summary) return 0;
   const [, , passed, failed] = summary.map(Number);
-  // A crash after the summary must not pass for success.
-  add(passed, failed + (ok || failed > 0 ? 0 : 1), 0);
+  count(title, ok, { passed, failed }, failedCases(output));
   return passed + failed;
+}
+
+/** The names of the cases that doctest printed an error of: it says the name, then what went wrong. */
+function failedCases(output) {
+  const parts = output.split(/^TEST CASE: +/m).slice(1);
+  return parts.filter((part) => part.includes('ERROR:')).map((part) => part.slice(0, part.indexOf('\n')));
 }
 
 /** Runs the device runner in shapes that a simulated device folds in no time; its last line has the totals. */
 function deviceRunner(title, program) {
   heading(title);
   const { ok, output } = run(program, ['--tiny'], { capture: true });
-  const totals = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output);
-  if (!totals) {
-    console.log('FAILED: the device runner ended without its totals');
-    add(0, 1, 0);
-    return;
-  }
-  const [, passed, failed, skipped] = totals.map(Number);
-  add(passed, failed + (ok || failed > 0 ? 0 : 1), skipped);
+  const summary = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output);
+  if (!summary) return fail(`${title}: it ended without its totals`);
+  const [, passed, failed, skipped] = summary.map(Number);
+  const names = new Set(Array.from(output.matchAll(/^FAILED: (.*)$/gm), ([, name]) => name));
+  count(title, ok, { passed, failed, skipped }, names);
 }
 
 /** Runs mocha and counts its tests from the report file of its own JSON reporter. */
@@ -117,15 +133,12 @@ function libraryTests(title, options = [], env = {}) {
   const { ok } = run('npx', ['--no-install', 'mocha', ...options, '--reporter', './scripts/mocha-reporter.cjs'], {
     env: { ...env, ENGRAM_MOCHA_REPORT: report },
   });
-  let stats;
   try {
-    stats = JSON.parse(readFileSync(report, 'utf8'));
+    const { names, ...cases } = JSON.parse(readFileSync(report, 'utf8'));
+    count(title, ok, cases, names);
   } catch {
-    console.log('FAILED: mocha ended without a report');
-    add(0, 1, 0);
-    return;
+    fail(`${title}: mocha ended without a report`);
   }
-  add(stats.passed, stats.failed + (ok || stats.failed > 0 ? 0 : 1), stats.skipped);
 }
 
 /** Short runs of the fuzzers. */
@@ -133,10 +146,7 @@ function fuzz() {
   heading('fuzzers');
   const { output } = run('node', ['scripts/fuzz.mjs', '--list'], { capture: true });
   const names = output.split('\n').filter(Boolean);
-  if (names.length === 0) {
-    console.log('FAILED: no fuzzer was found');
-    add(0, 1, 0);
-  }
+  if (names.length === 0) fail('no fuzzer was found');
   for (const name of names) check(`fuzz ${name}`, 'node', ['scripts/fuzz.mjs', '--seconds=15', name]);
 }
 
@@ -167,13 +177,14 @@ try {
       processes,
     });
     // The parts with threads. TSan's runtime refuses threads in a forked child, which some of the cases left out
-    // start; the others play whole federations, round after round with the threads that every case has.
+    // start; the other cases and files compute for minutes with the threads that every case has.
     await nativeTests('native tests under TSan', 'build/tsan', '--preset tsan', {
       target: 'engram-tests',
       filter: [
-        '-sf=*test/base/*,*test/runtime/*,*test/dense/*,*test/transport/*,*test/spectral/*,*test/storage/*',
+        '-sfe=*test/engine/*,*test/kernels/*,*eigenpairs_test*,*outlier_test*,*unmixing_test*',
         '-tce=*fork*,*process may exit*,*no thread can be started*,attacker:*,cooperative:*,drift:*,novelty:*,*the cut about as often*',
       ],
+      processes,
     });
     fuzz();
   }
@@ -181,4 +192,6 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
-console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+console.log(`\n== the end (after ${Math.round(performance.now() / 1000)} s)`);
+for (const what of failures) console.log(`FAILED: ${what}`);
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
