@@ -142,7 +142,8 @@ std::string refused(Bench& bench, StatusCode code, const std::function<void()>& 
   return after.empty() ? after : "afterwards: " + after;
 }
 
-// A row that cannot be scored is stored, since it may be removed; asked while it is there, the memory refuses.
+// A row that cannot be scored is stored, since it may be removed; asked while it is there, the memory
+// refuses.
 std::string refused_when_asked(Bench& bench, const Problem& problem) {
   const auto rows = resident(bench.device, bench.lane, problem);
   return refused(bench, StatusCode::kNonFinite, [&] { ask(bench.lane, problem, {whole(problem, *rows)}); });
