@@ -75,7 +75,8 @@ async function nativeCases(title, program, { filter = [], env = {}, processes = 
   let ran = 0;
   const worker = async () => {
     for (let part = parts.pop(); part; part = parts.pop()) {
-      ran += countCases(title, await output(program, [...filter, ...part], env));
+      const result = await output(program, [...filter, ...part], env);
+      ran += countCases(title, result); // not before the wait: others add to it meanwhile
     }
   };
   await Promise.all(Array.from({ length: processes }, worker));
