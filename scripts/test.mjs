@@ -178,12 +178,13 @@ try {
       processes,
     });
     // The parts with threads. TSan's runtime refuses threads in a forked child, which some of the cases left out
-    // start; the other cases and files compute for minutes with the threads that every case has.
+    // start, and leaves no TiB of addresses for certain; the other cases and files compute for minutes with the
+    // threads that every case has.
     await nativeTests('native tests under TSan', 'build/tsan', '--preset tsan', {
       target: 'engram-tests',
       filter: [
         '-sfe=*test/engine/*,*test/kernels/*,*eigenpairs_test*,*outlier_test*,*unmixing_test*',
-        '-tce=*fork*,*process may exit*,*no thread can be started*,attacker:*,cooperative:*,drift:*,novelty:*,*the cut about as often*',
+        '-tce=*fork*,*process may exit*,*no thread can be started*,*larger than memory*,attacker:*,cooperative:*,drift:*,novelty:*,*the cut about as often*',
       ],
       processes,
     });
