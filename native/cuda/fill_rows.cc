@@ -23,12 +23,12 @@ Status fill_rows(Lane& lane, ResidentRows& rows, uint64_t first, uint64_t count,
   const RowShape& shape = rows.shape();
   const RowArrays to = rows.arrays().from(shape, first);
   if (status.ok()) {
-    status = lane.transfer().send(keys, count, shape.dim, to.keys, shape.key_pitch(), shape.element,
-                                  to.square_norms, facts);
+    status = lane.transfer().send_rows(keys, count, shape.dim, to.keys, shape.key_pitch(), shape.element,
+                                       to.square_norms, facts);
   }
   if (status.ok() && shape.width != 0) {
-    status = lane.transfer().send(values, count, shape.width, to.values, shape.value_pitch(), shape.element,
-                                  nullptr, nullptr);
+    status = lane.transfer().send_rows(values, count, shape.width, to.values, shape.value_pitch(),
+                                       shape.element, nullptr, nullptr);
     if (status.ok()) {
       status =
           check(refuse_values(to.values, count, shape.value_pitch(), shape.element, to.square_norms, stream),

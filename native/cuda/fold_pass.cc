@@ -70,15 +70,6 @@ Status check_halves(const EngramFold& fold) {
   return {};
 }
 
-template <typename T>
-cudaError_t fetch(T* to, const T* from, size_t count, cudaStream_t stream) {
-  return cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream);
-}
-template <typename T>
-cudaError_t give(T* to, const T* from, size_t count, cudaStream_t stream) {
-  return cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyHostToDevice, stream);
-}
-
 }  // namespace
 
 FoldPass::FoldPass(Lane& lane, const EngramFold& fold)
@@ -90,7 +81,7 @@ FoldPass::FoldPass(Lane& lane, const EngramFold& fold)
       softmax_(is_softmax(fold)),
       most_queries_(batch_queries(fold.query_count, fold.dim, width_)),
       slices_(cut_slices(fold, slice_rows(most_queries_, fold.dim, width_),
-                         RowTransfer::rows_per_piece(std::max(fold.dim, passing_.width)))) {}
+                         Transfer::rows_per_piece(std::max(fold.dim, passing_.width)))) {}
 
 Result<std::unique_ptr<FoldPass>> FoldPass::begin(Lane& lane, const EngramFold& fold) {
   Status status = check_halves(fold);
@@ -138,7 +129,11 @@ Status FoldPass::prepare() {
   status =
       lane_.workspace.reserve(Buffer::Kind::kDevice, lane_.device(), counted.used(), "the work of a call");
   if (status.ok() && most_passing_ > 0) {
-    status = lane_.transfer().reserve(most_passing_, std::max(fold_.dim, passing_.width));
+    status = transfer().reserve_rows(most_passing_, std::max(fold_.dim, passing_.width));
+  }
+  if (status.ok()) {
+    const uint64_t answer = std::max<uint64_t>(width_ * sizeof(float), fold_.k * sizeof(Ranked));
+    status = transfer().reserve(most_queries_ * std::max<uint64_t>(dim() * sizeof(float), answer));
   }
   if (status.ok() && static_cast<Fold>(fold_.fold) == Fold::kCandidates)
     status = make_room_for_hits(kFirstHits);
@@ -149,7 +144,7 @@ Status FoldPass::prepare() {
   cudaError_t error = cudaMemsetAsync(arrays_.facts, 0, sizeof(IntakeFacts), stream());
   if (error == cudaSuccess) error = cudaMemsetAsync(arrays_.largest_norm, 0, sizeof(float), stream());
   if (error == cudaSuccess && fold_.removed_words > 0) {
-    error = give(arrays_.removed, fold_.removed, fold_.removed_words, stream());
+    error = transfer().send(arrays_.removed, fold_.removed, fold_.removed_words);
   }
   return check(error, lane_.device(), "preparing a fold");
 }
@@ -214,17 +209,17 @@ Status FoldPass::step(bool& ended, uint64_t& work) {
 Status FoldPass::begin_batch() {
   batch_count_ = static_cast<uint32_t>(std::min<uint64_t>(most_queries_, fold_.query_count - batch_first_));
   cudaError_t error =
-      give(arrays_.packed, fold_.queries + batch_first_ * dim(), size_t{batch_count_} * dim(), stream());
+      transfer().send(arrays_.packed, fold_.queries + batch_first_ * dim(), size_t{batch_count_} * dim());
   if (error == cudaSuccess) {
     error = take_queries(arrays_.packed, batch_count_, dim(), arrays_.queries, query_pitch_, stream());
   }
-  if (error == cudaSuccess) error = give(arrays_.scale, fold_.scale + batch_first_, batch_count_, stream());
+  if (error == cudaSuccess) error = transfer().send(arrays_.scale, fold_.scale + batch_first_, batch_count_);
   if (error == cudaSuccess && softmax_) {
     error = begin_softmax(arrays_.softmax, batch_count_, width_, stream());
   } else if (error == cudaSuccess && arrays_.top != nullptr) {
     error = begin_top(arrays_.top, arrays_.floor, batch_count_, fold_.k, stream());
   } else if (error == cudaSuccess) {
-    error = give(arrays_.threshold, fold_.threshold + batch_first_, batch_count_, stream());
+    error = transfer().send(arrays_.threshold, fold_.threshold + batch_first_, batch_count_);
     hits_.assign(batch_count_, {});
   }
   return check(error, lane_.device(), "bringing queries in");
@@ -255,13 +250,13 @@ Status FoldPass::bring_in(const Slice& slice, Rows& rows) {
   rows = shaped(slice);
   const EngramFoldPart& part = fold_.parts[slice.part];
   if (part.rows != nullptr) return {};
-  Status status = lane_.transfer().send(part.keys + slice.row * fold_.dim, slice.count, fold_.dim,
-                                        arrays_.passing.keys, passing_.key_pitch(), passing_.element,
-                                        arrays_.passing.square_norms, arrays_.facts);
+  Status status = transfer().send_rows(part.keys + slice.row * fold_.dim, slice.count, fold_.dim,
+                                       arrays_.passing.keys, passing_.key_pitch(), passing_.element,
+                                       arrays_.passing.square_norms, arrays_.facts);
   if (status.ok() && passing_.width != 0) {
-    status = lane_.transfer().send(part.values + slice.row * passing_.width, slice.count, passing_.width,
-                                   arrays_.passing.values, passing_.value_pitch(), passing_.element, nullptr,
-                                   nullptr);
+    status = transfer().send_rows(part.values + slice.row * passing_.width, slice.count, passing_.width,
+                                  arrays_.passing.values, passing_.value_pitch(), passing_.element, nullptr,
+                                  nullptr);
     if (!status.ok()) return status;
     return check(refuse_values(arrays_.passing.values, slice.count, passing_.value_pitch(), passing_.element,
                                arrays_.passing.square_norms, stream()),
@@ -352,7 +347,7 @@ Status FoldPass::fold_hits(const Rows& rows, Path path, const Queries& queries, 
                                   : tile_hits(rows, queries, splits, list, stream());
     }
     if (error == cudaSuccess) error = wait_for_work();
-    if (error == cudaSuccess) error = fetch(&found, arrays_.found, 1, stream());
+    if (error == cudaSuccess) error = transfer().fetch(&found, arrays_.found, 1);
     if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
     Status status = check(error, device, "looking for items above a threshold");
     if (!status.ok()) return status;
@@ -361,7 +356,7 @@ Status FoldPass::fold_hits(const Rows& rows, Path path, const Queries& queries, 
     if (!status.ok()) return status;
   }
   std::vector<Hit> hits(found);
-  cudaError_t error = fetch(hits.data(), hit_buffer_.as<Hit>(), hits.size(), stream());
+  cudaError_t error = transfer().fetch(hits.data(), hit_buffer_.as<Hit>(), hits.size());
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   for (const Hit& hit : hits) hits_[first + hit.query].push_back({hit.item, hit.score});
   return check(error, device, "looking for items above a threshold");
@@ -388,8 +383,8 @@ Status FoldPass::note_norms() {
   if (batch_first_ > 0) return {};
   IntakeFacts facts{};
   cudaError_t error = wait_for_work();
-  if (error == cudaSuccess) error = fetch(&facts, arrays_.facts, 1, stream());
-  if (error == cudaSuccess) error = fetch(&live_square_, arrays_.largest_norm, 1, stream());
+  if (error == cudaSuccess) error = transfer().fetch(&facts, arrays_.facts, 1);
+  if (error == cudaSuccess) error = transfer().fetch(&live_square_, arrays_.largest_norm, 1);
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   const Status status = check(error, lane_.device(), "a fold");
   if (!status.ok()) return status;
@@ -438,11 +433,11 @@ Status FoldPass::write_softmax() {
   cudaError_t error = cudaSuccess;
   if (width_ != 0) error = finish_softmax(arrays_.softmax, batch_count_, width_, stream());
   if (error == cudaSuccess) error = wait_for_work();
-  if (error == cudaSuccess) error = fetch(max.data(), arrays_.softmax.max, max.size(), stream());
-  if (error == cudaSuccess) error = fetch(sum.data(), arrays_.softmax.sum, sum.size(), stream());
+  if (error == cudaSuccess) error = transfer().fetch(max.data(), arrays_.softmax.max, max.size());
+  if (error == cudaSuccess) error = transfer().fetch(sum.data(), arrays_.softmax.sum, sum.size());
   float* const readout = fold_.readout + batch_first_ * width_;
   if (error == cudaSuccess && width_ != 0) {
-    error = fetch(readout, arrays_.softmax.readout, size_t{batch_count_} * width_, stream());
+    error = transfer().fetch(readout, arrays_.softmax.readout, size_t{batch_count_} * width_);
   }
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   const Status status = check(error, lane_.device(), "bringing answers out");
@@ -461,7 +456,7 @@ Status FoldPass::write_softmax() {
 Status FoldPass::write_top() {
   std::vector<Ranked> top(size_t{batch_count_} * fold_.k);
   cudaError_t error = wait_for_work();
-  if (error == cudaSuccess) error = fetch(top.data(), arrays_.top, top.size(), stream());
+  if (error == cudaSuccess) error = transfer().fetch(top.data(), arrays_.top, top.size());
   if (error == cudaSuccess) error = cudaStreamSynchronize(stream());
   EngramCandidate* to = fold_.top + batch_first_ * fold_.k;
   for (const Ranked ranked : top) *to++ = {item_of(ranked), score_of(ranked)};

@@ -72,6 +72,7 @@ class FoldPass {
   uint32_t dim() const noexcept { return fold_.dim; }
   uint32_t width() const noexcept { return width_; }
   cudaStream_t stream() const noexcept { return lane_.stream().get(); }
+  Transfer& transfer() const noexcept { return lane_.transfer(); }
 
   Lane& lane_;
   const EngramFold fold_;

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "cuda/buffers.h"
-#include "cuda/row_transfer.h"
 #include "cuda/streams.h"
+#include "cuda/transfer.h"
 #include "engine/device_table.h"
 
 namespace engram::cuda {
@@ -24,7 +24,7 @@ class Lane {
   uint32_t device() const noexcept { return device_; }
   const EngramDeviceFacts& facts() const noexcept { return facts_; }
   const Stream& stream() const noexcept { return stream_; }
-  RowTransfer& transfer() noexcept { return transfer_; }
+  Transfer& transfer() noexcept { return transfer_; }
   uint64_t bytes() const noexcept { return workspace.size() + transfer_.device_bytes(); }
 
   Buffer workspace;                // of the fold under way; grows to what the largest asked for
@@ -35,7 +35,7 @@ class Lane {
   const uint32_t device_;
   const EngramDeviceFacts facts_;
   Stream stream_;
-  RowTransfer transfer_;
+  Transfer transfer_;
 };
 
 }  // namespace engram::cuda

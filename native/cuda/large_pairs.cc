@@ -235,8 +235,8 @@ class LargeGroup {
       const Pair& pair = pairs_[p];
       LargePair large{.x = batch_.x + uint64_t{pair.first_x} * batch_.dim,
                       .a = batch_.a + pair.first_x,
-                      .y = batch_.y + uint64_t{pair.first_y} * batch_.dim,
-                      .b = batch_.b + pair.first_y,
+                      .y = pair.y,
+                      .b = pair.b,
                       .rows = pair.rows,
                       .columns = pair.columns,
                       .dim = batch_.dim,

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <iterator>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "cuda/check.h"
@@ -31,22 +32,22 @@ struct Layout {
   uint64_t rows = 0;
 };
 
-Layout lay_out(const EngramPairs& batch, const ResidentClouds& stored, uint64_t most_bytes) {
+Layout lay_out(const EngramPairs& batch, uint64_t most_bytes) {
   Layout layout;
+  const uint32_t* const offsets = batch.stored->offsets;
   for (uint64_t p = 0; p < batch.count; ++p) {
     const uint32_t q = batch.query[p];
     const uint32_t k = batch.cloud[p];
     Pair pair;
     pair.first_x = batch.queries->offsets[q];
     pair.rows = batch.queries->offsets[q + 1] - pair.first_x;
-    pair.first_y = stored.offsets()[k];
-    pair.columns = stored.offsets()[k + 1] - pair.first_y;
+    pair.columns = offsets[k + 1] - offsets[k];
     pair.potential = layout.potentials;
     pair.solution = static_cast<uint32_t>(p);
     pair.row = layout.rows;
     layout.potentials += pair.columns;
     layout.rows += pair.rows;
-    const uint64_t bytes = pair_bytes(pair.rows, pair.columns, stored.dim());
+    const uint64_t bytes = pair_bytes(pair.rows, pair.columns, batch.stored->dim);
     if (bytes > most_bytes) {
       layout.large.push_back(pair);
       continue;
@@ -61,6 +62,32 @@ Layout lay_out(const EngramPairs& batch, const ResidentClouds& stored, uint64_t 
   return layout;
 }
 
+// Clouds of a batch that are not on the device: each once, one behind the other.
+class PassingClouds {
+ public:
+  explicit PassingClouds(const EngramPairs& batch) {
+    if (batch.resident != nullptr) return;
+    const EngramCloudSet& stored = *batch.stored;
+    for (uint64_t p = 0; p < batch.count; ++p) {
+      const uint32_t k = batch.cloud[p];
+      if (!first_.try_emplace(k, weights_.size()).second) continue;
+      const uint64_t first = stored.offsets[k];
+      const uint64_t last = stored.offsets[k + 1];
+      points_.insert(points_.end(), stored.points + first * stored.dim, stored.points + last * stored.dim);
+      weights_.insert(weights_.end(), stored.weights + first, stored.weights + last);
+    }
+  }
+
+  const std::vector<float>& points() const noexcept { return points_; }
+  const std::vector<double>& weights() const noexcept { return weights_; }
+  uint64_t first_point(uint32_t cloud) const { return first_.at(cloud); }
+
+ private:
+  std::vector<float> points_;
+  std::vector<double> weights_;
+  std::unordered_map<uint32_t, uint64_t> first_;
+};
+
 // What the device holds for a batch.
 struct Memory {
   double* points;  // of the queries
@@ -70,9 +97,11 @@ struct Memory {
   EngramPairSolution* solutions;
   double* transforms;
   double* projections;
+  CloudArrays passing;
   std::byte* large;
 
-  static Memory cut(Cutter& cutter, const EngramPairs& batch, const Layout& layout) {
+  static Memory cut(Cutter& cutter, const EngramPairs& batch, const Layout& layout,
+                    const PassingClouds& passing) {
     Memory memory{};
     const EngramMeasureSet& queries = *batch.queries;
     memory.points = cutter.take<double>(uint64_t{queries.offsets[queries.count]} * queries.dim);
@@ -84,10 +113,24 @@ struct Memory {
       memory.transforms = cutter.take<double>(layout.rows);
       memory.projections = cutter.take<double>(layout.rows * queries.dim);
     }
+    memory.passing = CloudArrays::cut(cutter, passing.weights().size(), queries.dim);
     memory.large = cutter.take<std::byte>(layout.large_bytes);
     return memory;
   }
 };
+
+// Says where the stored clouds of the pairs lie on the device.
+void point_at_clouds(std::vector<Pair>& pairs, const EngramPairs& batch, const PassingClouds& passing,
+                     const CloudArrays& passing_at) {
+  const auto* resident = reinterpret_cast<const ResidentClouds*>(batch.resident);
+  const CloudArrays& at = resident != nullptr ? resident->arrays() : passing_at;
+  for (Pair& pair : pairs) {
+    const uint32_t cloud = batch.cloud[pair.solution];
+    const uint64_t first = resident != nullptr ? batch.stored->offsets[cloud] : passing.first_point(cloud);
+    pair.y = at.points + first * batch.stored->dim;
+    pair.b = at.weights + first;
+  }
+}
 
 }  // namespace
 
@@ -95,42 +138,44 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
   if (batch.count == 0) return {};
   Status status = use_device(lane.device());
   if (!status.ok()) return status;
-  const auto& stored = *reinterpret_cast<const ResidentClouds*>(batch.stored);
   uint64_t most_bytes = 0;
   status = check(most_pair_bytes(most_bytes), lane.device(), "asking for its shared memory");
   if (!status.ok()) return status;
-  const Layout layout = lay_out(batch, stored, most_bytes);
+  Layout layout = lay_out(batch, most_bytes);
+  const PassingClouds passing(batch);
   Cutter counted;
-  Memory::cut(counted, batch, layout);
+  Memory::cut(counted, batch, layout, passing);
   status = lane.workspace.reserve(Buffer::Kind::kDevice, lane.device(), counted.used(), "pairs of clouds");
+  if (status.ok()) status = lane.transfer().reserve(counted.used() - layout.large_bytes);
   if (!status.ok()) return status;
   Cutter cutter(lane.workspace.as<void>());
-  const Memory memory = Memory::cut(cutter, batch, layout);
+  const Memory memory = Memory::cut(cutter, batch, layout, passing);
+  for (Group& group : layout.groups) point_at_clouds(group.pairs, batch, passing, memory.passing);
+  point_at_clouds(layout.large, batch, passing, memory.passing);
 
   const cudaStream_t stream = lane.stream().get();
+  const uint32_t dim = batch.stored->dim;
   cudaError_t error = cudaSuccess;
   const auto give = [&](auto* to, const auto* from, uint64_t count) {
-    if (error == cudaSuccess) {
-      error = cudaMemcpyAsync(to, from, count * sizeof *to, cudaMemcpyHostToDevice, stream);
-    }
+    if (error == cudaSuccess) error = lane.transfer().send(to, from, count);
   };
   const uint64_t points = batch.queries->offsets[batch.queries->count];
-  give(memory.points, batch.queries->points, points * stored.dim());
+  give(memory.points, batch.queries->points, points * dim);
   give(memory.weights, batch.queries->weights, points);
+  give(memory.passing.points, passing.points().data(), passing.points().size());
+  give(memory.passing.weights, passing.weights().data(), passing.weights().size());
   give(memory.potentials, batch.potentials, layout.potentials);
   if (error == cudaSuccess && !layout.large.empty()) {
     error = cudaMemsetAsync(memory.solutions, 0, batch.count * sizeof(EngramPairSolution), stream);
   }
   PairBatch pairs{.x = memory.points,
                   .a = memory.weights,
-                  .y = stored.arrays().points,
-                  .b = stored.arrays().weights,
                   .pairs = memory.pairs,
                   .potentials = memory.potentials,
                   .solutions = memory.solutions,
                   .transforms = memory.transforms,
                   .projections = memory.projections,
-                  .dim = stored.dim(),
+                  .dim = dim,
                   .cost_scale = batch.cost_scale,
                   .epsilon = batch.epsilon,
                   .tolerance = batch.tolerance,
@@ -147,9 +192,7 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
     next += group.pairs.size();
   }
   const auto fetch = [&](auto* to, const auto* from, uint64_t count) {
-    if (error == cudaSuccess) {
-      error = cudaMemcpyAsync(to, from, count * sizeof *to, cudaMemcpyDeviceToHost, stream);
-    }
+    if (error == cudaSuccess) error = lane.transfer().fetch(to, from, count);
   };
   // Those of large pairs are not made there, and come after these.
   if (layout.large.size() < batch.count) fetch(batch.potentials, memory.potentials, layout.potentials);
@@ -164,7 +207,7 @@ Status solve_batch(Lane& lane, const EngramPairs& batch) {
   }
   if (batch.projections != nullptr) {
     fetch(batch.transforms, memory.transforms, layout.rows);
-    fetch(batch.projections, memory.projections, layout.rows * stored.dim());
+    fetch(batch.projections, memory.projections, layout.rows * dim);
     if (error == cudaSuccess) error = cudaStreamSynchronize(stream);
   }
   if (error != cudaSuccess) cudaStreamSynchronize(stream);  // of what is let go here nothing is still copied

@@ -71,11 +71,11 @@ class PairSolve {
       at.x[i] = batch.x[uint64_t{pair.first_x} * batch.dim + i];
     }
     for (uint32_t j = threadIdx.x; j < pair.columns * batch.dim; j += kPairThreads) {
-      at.y[j] = batch.y[uint64_t{pair.first_y} * batch.dim + j];
+      at.y[j] = pair.y[j];
     }
     for (uint32_t i = threadIdx.x; i < pair.rows; i += kPairThreads) at.a[i] = batch.a[pair.first_x + i];
     for (uint32_t j = threadIdx.x; j < pair.columns; j += kPairThreads) {
-      at.b[j] = batch.b[pair.first_y + j];
+      at.b[j] = pair.b[j];
       at.z[j] = batch.potentials[pair.potential + j] * problem.rate;
     }
     __syncthreads();

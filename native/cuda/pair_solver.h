@@ -11,10 +11,11 @@ namespace engram::cuda {
 
 // One problem: where its clouds and its potential lie.
 struct Pair {
-  uint32_t first_x = 0;  // first point of mu
-  uint32_t rows = 0;     // points of mu
-  uint32_t first_y = 0;
-  uint32_t columns = 0;    // points of nu
+  const float* y = nullptr;   // points of nu, on the device
+  const double* b = nullptr;  // their weights
+  uint32_t columns = 0;       // how many
+  uint32_t first_x = 0;       // first point of mu among those of the batch
+  uint32_t rows = 0;
   uint64_t potential = 0;  // first number of g
   uint64_t row = 0;        // first of its rows among those of all pairs
   uint32_t solution = 0;   // where its solution goes
@@ -23,8 +24,6 @@ struct Pair {
 struct PairBatch {
   const double* x = nullptr;  // points of all mu, row-major
   const double* a = nullptr;
-  const float* y = nullptr;
-  const double* b = nullptr;
   const Pair* pairs = nullptr;
   double* potentials = nullptr;
   EngramPairSolution* solutions = nullptr;

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/status.h"
 #include "cuda/buffers.h"
-#include "engine/device_transport.h"
+#include "cuda/lane.h"
 
 namespace engram::cuda {
 
@@ -15,24 +14,24 @@ struct CloudArrays {
   float* points = nullptr;
   double* weights = nullptr;
 
-  static CloudArrays cut(Cutter& cutter, const EngramCloudSet& clouds);
+  static CloudArrays cut(Cutter& cutter, uint64_t points, uint32_t dim);
 };
 
 class ResidentClouds {
  public:
-  // kOutOfMemory.
-  static Result<ResidentClouds*> create(uint32_t device, const EngramCloudSet& clouds);
+  // Room for so many points, which fill() brings. kOutOfMemory.
+  static Result<ResidentClouds*> create(uint32_t device, uint64_t points, uint32_t dim);
+
+  // See EngramDeviceTransport::fill_clouds. kOutOfMemory, kDevice.
+  Status fill(Lane& lane, uint64_t first, uint64_t count, const float* points, const double* weights);
 
   const CloudArrays& arrays() const noexcept { return arrays_; }
-  const std::vector<uint32_t>& offsets() const noexcept { return offsets_; }
-  uint32_t dim() const noexcept { return dim_; }
   uint64_t bytes() const noexcept { return buffer_.size(); }
 
  private:
   ResidentClouds() = default;
   Buffer buffer_;
   CloudArrays arrays_;
-  std::vector<uint32_t> offsets_;
   uint32_t dim_ = 0;
 };
 

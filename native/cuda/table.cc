@@ -25,6 +25,7 @@ ResidentRows* rows_of(EngramRows* rows) { return reinterpret_cast<ResidentRows*>
 const ResidentRows* rows_of(const EngramRows* rows) { return reinterpret_cast<const ResidentRows*>(rows); }
 Lane* lane_of(EngramLane* lane) { return reinterpret_cast<Lane*>(lane); }
 const Lane* lane_of(const EngramLane* lane) { return reinterpret_cast<const Lane*>(lane); }
+ResidentClouds* clouds_of(EngramClouds* clouds) { return reinterpret_cast<ResidentClouds*>(clouds); }
 
 int32_t told(const Status& status, EngramFailure* failure) {
   if (status.ok()) return 0;
@@ -116,19 +117,25 @@ int32_t step_fold(EngramLane* lane, uint32_t* ended, uint64_t* work, EngramFailu
 
 void end_fold(EngramLane* lane) { lane_of(lane)->pass.reset(); }
 
-int32_t create_clouds(uint32_t device, const EngramCloudSet* clouds, EngramClouds** created,
+int32_t create_clouds(uint32_t device, uint64_t points, uint32_t dim, EngramClouds** created,
                       EngramFailure* failure) {
   return guarded(failure, [&]() -> Status {
-    const Result<ResidentClouds*> resident = ResidentClouds::create(device, *clouds);
+    const Result<ResidentClouds*> resident = ResidentClouds::create(device, points, dim);
     if (!resident.ok()) return resident.status();
     *created = reinterpret_cast<EngramClouds*>(resident.value());
     return {};
   });
 }
 
-void destroy_clouds(EngramClouds* clouds) { delete reinterpret_cast<ResidentClouds*>(clouds); }
+void destroy_clouds(EngramClouds* clouds) { delete clouds_of(clouds); }
 uint64_t clouds_bytes(const EngramClouds* clouds) {
   return reinterpret_cast<const ResidentClouds*>(clouds)->bytes();
+}
+
+int32_t fill_clouds(EngramLane* lane, EngramClouds* clouds, uint64_t first, uint64_t count,
+                    const float* points, const double* weights, EngramFailure* failure) {
+  return guarded(failure,
+                 [&] { return clouds_of(clouds)->fill(*lane_of(lane), first, count, points, weights); });
 }
 
 int32_t fits(uint32_t rows, uint32_t columns) { return large_fits(rows, columns) ? 1 : 0; }
@@ -160,6 +167,7 @@ extern "C" __attribute__((visibility("default"))) const EngramDeviceTable* engra
       .transport = {.create_clouds = &create_clouds,
                     .destroy_clouds = &destroy_clouds,
                     .clouds_bytes = &clouds_bytes,
+                    .fill_clouds = &fill_clouds,
                     .fits = &fits,
                     .solve_pairs = &solve},
   };

@@ -54,8 +54,8 @@ class Backend {
   // Room for rows on the device. Null on the CPU, which reads them where they lie, and where the memory is
   // larger than the device: then they pass through it in every pass. kOutOfMemory where others hold the room.
   virtual Result<std::shared_ptr<Resident>> reserve(const ResidentLayout& layout) const = 0;
-  // A solver of transport problems with these clouds, of which it keeps a copy. Null on the CPU, whose
-  // algorithms solve their problems themselves. kOutOfMemory.
+  // A solver of transport problems with these clouds, whose arrays must outlive it and stay as they are. Null
+  // on the CPU, whose algorithms solve their problems themselves. kOutOfMemory where others hold the room.
   virtual Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& clouds) const = 0;
 };
 

@@ -307,7 +307,7 @@ class DeviceBackend final : public Backend {
   void submit(std::shared_ptr<runtime::Job> job) const override { jobs_.submit(std::move(job)); }
 
   Result<std::shared_ptr<const PairSolver>> pair_solver(const CloudSet& clouds) const override {
-    return make_device_pairs(table_, device_, lanes_, clouds);
+    return make_device_pairs(table_, device_, lanes_, clouds, most_bytes());
   }
 
   Result<std::shared_ptr<Resident>> reserve(const ResidentLayout& layout) const override {
@@ -315,7 +315,7 @@ class DeviceBackend final : public Backend {
     const size_t row =
         row_bytes(layout.dim * element) + row_bytes(layout.value_dim * element) + sizeof(float);
     const double bytes = static_cast<double>(layout.capacity) * static_cast<double>(row);
-    if (bytes + static_cast<double>(layout.beside) > kShare * static_cast<double>(facts_.memory_bytes)) {
+    if (bytes + static_cast<double>(layout.beside) > static_cast<double>(most_bytes())) {
       return std::shared_ptr<Resident>();
     }
     const EngramRowsLayout rows_layout{.capacity = layout.capacity,
@@ -337,7 +337,8 @@ class DeviceBackend final : public Backend {
   static constexpr uint64_t kFewQueries = 8;
   // Rows of keys and of values begin on 16 bytes there.
   static constexpr size_t row_bytes(size_t bytes) { return (bytes + 15) / 16 * 16; }
-  static constexpr double kShare = 0.9;  // of the device that one memory may hold
+  // What one memory may hold.
+  uint64_t most_bytes() const { return facts_.memory_bytes / 10 * 9; }
 
   const EngramDeviceTable& table_;
   const uint32_t device_;

@@ -10,8 +10,11 @@
 
 namespace engram::engine {
 
-// `table` and `lanes` live for ever. kOutOfMemory, kDevice.
+// A solver of problems with these clouds, whose arrays must outlive it; `table` and `lanes` live for ever.
+// Clouds of up to `most_bytes` come to the device with the first pairs, and stay; larger ones pass through
+// it. kOutOfMemory, kDevice.
 Result<std::shared_ptr<const PairSolver>> make_device_pairs(const EngramDeviceTable& table, uint32_t device,
-                                                            DeviceLanes& lanes, const CloudSet& clouds);
+                                                            DeviceLanes& lanes, const CloudSet& clouds,
+                                                            uint64_t most_bytes);
 
 }  // namespace engram::engine

@@ -34,7 +34,7 @@ typedef struct EngramMeasureSet {
   uint32_t dim;
 } EngramMeasureSet;
 
-/* Clouds that stay on a device. */
+/* Points of clouds, with their weights, that stay on a device. */
 typedef struct EngramClouds EngramClouds;
 
 typedef struct EngramPairSolution {
@@ -48,7 +48,8 @@ typedef struct EngramPairSolution {
 
 /* Pairs of a query (mu) and a stored cloud (nu), each a problem of its own. */
 typedef struct EngramPairs {
-  const EngramClouds* stored;
+  const EngramCloudSet* stored;    /* in host memory */
+  const EngramClouds* resident;    /* all their points; null: those of the pairs' clouds pass through */
   const EngramMeasureSet* queries; /* in host memory */
   const uint32_t* query;           /* count: which query */
   const uint32_t* cloud;           /* count: which stored cloud */
@@ -71,11 +72,15 @@ typedef struct EngramPairs {
 } EngramPairs;
 
 typedef struct EngramDeviceTransport {
-  /* kOutOfMemory. */
-  int32_t (*create_clouds)(uint32_t device, const EngramCloudSet* clouds, EngramClouds** created,
+  /* Room for so many points and their weights. kOutOfMemory. */
+  int32_t (*create_clouds)(uint32_t device, uint64_t points, uint32_t dim, EngramClouds** created,
                            EngramFailure* failure);
   void (*destroy_clouds)(EngramClouds* clouds);
   uint64_t (*clouds_bytes)(const EngramClouds* clouds);
+  /* Copies points [first, first + count) and their weights there. When it returns they are there, and the
+   * sources may change. */
+  int32_t (*fill_clouds)(EngramLane* lane, EngramClouds* clouds, uint64_t first, uint64_t count,
+                         const float* points, const double* weights, EngramFailure* failure);
   /* 1 where a pair of so many points can be solved: up to 2^28 entries. */
   int32_t (*fits)(uint32_t rows, uint32_t columns);
   /* Solves all pairs, each of which fits. Those that converge too slowly for plain iterations end early, with

@@ -182,7 +182,7 @@ describe('measures on a GPU', function () {
   }
 
   it('that has no room for them are refused, fewer are not', async () => {
-    const report = await onMachine<Aftermath>('memory=100000', 'measures', 5000);
+    const report = await onMachine<Aftermath>('memory=100000', 'measures', 1800);
     expect(report.refused).to.include({ code: 'ERR_ENGRAM_OUT_OF_MEMORY' });
     expect(report.refused!.message).to.contain(DEVICE).and.match(/\d+ bytes/);
     expect(report.calls.filter(Boolean)).to.deep.equal([]);

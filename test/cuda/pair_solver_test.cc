@@ -4,8 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <functional>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -55,34 +58,60 @@ struct Answer {
   std::vector<double> projections;
 };
 
+// Which query meets which stored cloud.
+struct Pairing {
+  std::vector<uint32_t> query;
+  std::vector<uint32_t> cloud;
+
+  static Pairing all(const Queries& queries, const Stored& stored) {
+    Pairing pairing;
+    for (uint32_t q = 0; q < queries.clouds.size(); ++q) {
+      for (uint32_t k = 0; k < stored.clouds.size(); ++k) {
+        pairing.query.push_back(q);
+        pairing.cloud.push_back(k);
+      }
+    }
+    return pairing;
+  }
+};
+
+Status ask(const PairSolver& solver, const Queries& queries, const Stored& stored, const Pairing& pairing,
+           const Geometry& geometry, double tolerance, uint32_t max_iterations, Answer& answer,
+           const std::function<bool()>& keep_going = {}) {
+  answer = {};
+  size_t rows = 0;
+  size_t columns = 0;
+  for (size_t p = 0; p < pairing.query.size(); ++p) {
+    rows += queries.clouds[pairing.query[p]].weights.size();
+    columns += stored.clouds[pairing.cloud[p]].weights.size();
+  }
+  answer.solutions.resize(pairing.query.size());
+  answer.potentials.resize(columns);
+  answer.transforms.resize(rows);
+  answer.projections.resize(rows * queries.dim);
+  return solver.solve({.queries = {queries.points, queries.weights, queries.offsets, queries.dim},
+                       .query = pairing.query,
+                       .cloud = pairing.cloud,
+                       .cost_scale = geometry.cost_scale,
+                       .epsilon = geometry.epsilon,
+                       .tolerance = tolerance,
+                       .max_iterations = max_iterations,
+                       .potentials = answer.potentials,
+                       .solutions = answer.solutions,
+                       .transforms = answer.transforms,
+                       .projections = answer.projections,
+                       .keep_going = keep_going});
+}
+
 Status try_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
                uint32_t max_iterations, Answer& answer, const std::function<bool()>& keep_going = {}) {
   const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
-  std::vector<uint32_t> query;
-  std::vector<uint32_t> cloud;
-  for (uint32_t q = 0; q < queries.clouds.size(); ++q) {
-    for (uint32_t k = 0; k < stored.clouds.size(); ++k) {
-      query.push_back(q);
-      cloud.push_back(k);
-      REQUIRE(solver->fits(queries.clouds[q].weights.size(), stored.clouds[k].weights.size()));
-      answer.potentials.resize(answer.potentials.size() + stored.clouds[k].weights.size());
-      answer.transforms.resize(answer.transforms.size() + queries.clouds[q].weights.size());
-    }
+  const Pairing pairing = Pairing::all(queries, stored);
+  for (size_t p = 0; p < pairing.query.size(); ++p) {
+    REQUIRE(solver->fits(queries.clouds[pairing.query[p]].weights.size(),
+                         stored.clouds[pairing.cloud[p]].weights.size()));
   }
-  answer.solutions.resize(query.size());
-  answer.projections.resize(answer.transforms.size() * queries.dim);
-  return solver->solve({.queries = {queries.points, queries.weights, queries.offsets, queries.dim},
-                        .query = query,
-                        .cloud = cloud,
-                        .cost_scale = geometry.cost_scale,
-                        .epsilon = geometry.epsilon,
-                        .tolerance = tolerance,
-                        .max_iterations = max_iterations,
-                        .potentials = answer.potentials,
-                        .solutions = answer.solutions,
-                        .transforms = answer.transforms,
-                        .projections = answer.projections,
-                        .keep_going = keep_going});
+  return ask(*solver, queries, stored, pairing, geometry, tolerance, max_iterations, answer, keep_going);
 }
 
 Answer solve_all(const Queries& queries, const Stored& stored, const Geometry& geometry, double tolerance,
@@ -376,6 +405,60 @@ TEST_CASE_FIXTURE(OnDevice,
       }
     }
   }
+}
+
+TEST_CASE("clouds that a device has no room for pass through it, and give the same bits") {
+  Queries queries(2);
+  for (const size_t n : {1, 4, 30}) queries.add(random_cloud(n, 2, n));
+  Stored stored(2);
+  // By registers, by shared memory, and large; together more than a small device holds.
+  for (const size_t n : {20, 70, 150, 1, 900, 40}) stored.add(random_cloud(n, 2, 100 + n));
+  stored.add(random_cloud(200'000, 2, 7));
+  const Pairing pairing{{0, 1, 2, 0, 1, 2, 2, 2, 0}, {5, 0, 1, 3, 2, 4, 4, 0, 1}};  // in no order, some twice
+  const Geometry geometry{.dim = 2, .cost_scale = 0.5, .epsilon = 0.1};
+  Answer resident;
+  {
+    const OnDevice fixture;
+    const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
+    CHECK(solver->bytes() >= 200'000 * (2 * sizeof(float) + sizeof(double)));
+    REQUIRE(ask(*solver, queries, stored, pairing, geometry, 1e-6, 500, resident).ok());
+  }
+  const simulator::MachineScope small({.memory = 3'000'000});
+  const OnDevice fixture;
+  const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
+  CHECK(solver->bytes() == 0);
+  for (int again = 0; again < 2; ++again) {
+    Answer passing;
+    REQUIRE(ask(*solver, queries, stored, pairing, geometry, 1e-6, 500, passing).ok());
+    CHECK(resident.potentials == passing.potentials);
+    CHECK(resident.transforms == passing.transforms);
+    CHECK(resident.projections == passing.projections);
+    for (size_t p = 0; p < pairing.query.size(); ++p) {
+      CHECK(resident.solutions[p].value == passing.solutions[p].value);
+      CHECK(resident.solutions[p].converged);
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(OnDevice, "calls at once share the clouds that the first brings to the device") {
+  Queries queries(3);
+  queries.add(random_cloud(5, 3, 1));
+  Stored stored(3);
+  for (size_t k = 0; k < 8; ++k) stored.add(random_cloud(10 + k, 3, 100 + k));
+  const Geometry geometry{.dim = 3, .cost_scale = 0.5, .epsilon = 0.1};
+  const Pairing pairing = Pairing::all(queries, stored);
+  const std::shared_ptr<const PairSolver> solver = std::move(device().pair_solver(view(stored))).value();
+  std::vector<Answer> answers(4);
+  std::vector<std::thread> threads;
+  std::atomic<int> failed{0};
+  for (Answer& answer : answers) {
+    threads.emplace_back([&] {
+      if (!ask(*solver, queries, stored, pairing, geometry, 1e-6, 500, answer).ok()) ++failed;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  for (const Answer& answer : answers) CHECK(answer.potentials == answers[0].potentials);
 }
 
 TEST_CASE_FIXTURE(OnDevice, "pairs too large for the device are known") {

@@ -161,10 +161,10 @@ Measurement measure_pairs(const Device& device, Lane& lane, const Extent& extent
   PairProblem problem = extent.tiny ? make_pairs(6, 6, 3, 6, seed) : make_pairs(64, 64, 3, 1000, seed);
   problem.tolerance = 0;
   problem.iterations = extent.tiny ? 10 : 100;
-  const Clouds clouds(device, problem);
+  const Clouds clouds(device, lane, problem);
   PairAnswers answers;
   const Timing timing =
-      measure([&] { answers = solve(device, lane, clouds, problem, /*projects=*/false); }, extent.tiny);
+      measure([&] { answers = solve(device, lane, &clouds, problem, /*projects=*/false); }, extent.tiny);
   Measurement m = measured(
       "transport: " + problem.name() + ", " + std::to_string(problem.iterations) + " iterations", timing);
   const double exponentials = 2.0 * problem.clouds * problem.rows * problem.columns * problem.iterations;

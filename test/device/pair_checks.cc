@@ -27,11 +27,13 @@ void check_pairs(const Device& device, const Extent& extent, Report& report) {
     const PairProblem problem = make_pairs(rows, columns, dim, extent.tiny ? 1 : 20, seed += 2);
     const std::string name = "transport: " + problem.name();
     try {
-      const Clouds clouds(device, problem);
-      const PairAnswers once = solve(device, lane, clouds, problem, /*projects=*/true);
+      const Clouds clouds(device, lane, problem);
+      const PairAnswers once = solve(device, lane, &clouds, problem, /*projects=*/true);
       std::string wrong = judge(problem, once, 2);
-      const PairAnswers again = solve(device, lane, clouds, problem, /*projects=*/true);
+      const PairAnswers again = solve(device, lane, &clouds, problem, /*projects=*/true);
       if (wrong.empty() && again.projections != once.projections) wrong = "the bits differ";
+      const PairAnswers passing = solve(device, lane, nullptr, problem, /*projects=*/true);
+      if (wrong.empty() && passing.projections != once.projections) wrong = "the bits differ passing through";
       report.check(name, wrong);
     } catch (const Refusal& refusal) {
       report.check(name, std::string("refused: ") + refusal.what());

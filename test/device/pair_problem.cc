@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "device/random.h"
 
@@ -116,16 +117,23 @@ PairProblem make_pairs(uint32_t rows, uint32_t columns, uint32_t dim, uint32_t c
   return p;
 }
 
-Clouds::Clouds(const Device& device, const PairProblem& problem) : table_(device.table()) {
-  const EngramCloudSet set = set_of(problem.stored, problem.weights, problem.offsets, problem.dim);
+Clouds::Clouds(const Device& device, Lane& lane, const PairProblem& problem) : table_(device.table()) {
+  const uint64_t points = problem.weights.size();
   EngramFailure failure{};
-  demand(table_.transport.create_clouds(device.number(), &set, &clouds_, &failure), failure);
+  demand(table_.transport.create_clouds(device.number(), points, problem.dim, &clouds_, &failure), failure);
+  for (const auto& [first, count] : {std::pair{uint64_t{0}, points / 3}, {points / 3, points - points / 3}}) {
+    demand(table_.transport.fill_clouds(lane.get(), clouds_, first, count,
+                                        problem.stored.data() + first * problem.dim,
+                                        problem.weights.data() + first, &failure),
+           failure);
+  }
 }
 
 Clouds::~Clouds() { table_.transport.destroy_clouds(clouds_); }
 
-PairAnswers solve(const Device& device, Lane& lane, const Clouds& clouds, const PairProblem& problem,
+PairAnswers solve(const Device& device, Lane& lane, const Clouds* resident, const PairProblem& problem,
                   bool projects) {
+  const EngramCloudSet stored = set_of(problem.stored, problem.weights, problem.offsets, problem.dim);
   const std::vector<double> points(problem.query.begin(), problem.query.end());
   const EngramMeasureSet queries{.points = points.data(),
                                  .weights = problem.row_weights.data(),
@@ -141,7 +149,8 @@ PairAnswers solve(const Device& device, Lane& lane, const Clouds& clouds, const 
   answers.potentials.resize(size_t{problem.clouds} * problem.columns);
   answers.transforms.resize(rows);
   answers.projections.resize(rows * problem.dim);
-  const EngramPairs pairs{.stored = clouds.get(),
+  const EngramPairs pairs{.stored = &stored,
+                          .resident = resident == nullptr ? nullptr : resident->get(),
                           .queries = &queries,
                           .query = query.data(),
                           .cloud = cloud.data(),

@@ -34,7 +34,7 @@ PairProblem make_pairs(uint32_t rows, uint32_t columns, uint32_t dim, uint32_t c
 // Stored clouds on a device, with owners.
 class Clouds {
  public:
-  Clouds(const Device& device, const PairProblem& problem);
+  Clouds(const Device& device, Lane& lane, const PairProblem& problem);
   ~Clouds();
   Clouds(const Clouds&) = delete;
   Clouds& operator=(const Clouds&) = delete;
@@ -52,8 +52,8 @@ struct PairAnswers {
   std::vector<double> projections;  // clouds x rows x dim; likewise
 };
 
-// All pairs, each from the potential 0.
-PairAnswers solve(const Device& device, Lane& lane, const Clouds& clouds, const PairProblem& problem,
+// All pairs, each from the potential 0. `resident` null: the stored clouds pass through the device.
+PairAnswers solve(const Device& device, Lane& lane, const Clouds* resident, const PairProblem& problem,
                   bool projects);
 
 // What is wrong with the first `compared` answers; empty: each certificate holds the value that Sinkhorn

@@ -105,7 +105,9 @@ const SCENARIOS = {
     const small = { points: rows(30, 2), offsets: Uint32Array.of(0, 10, 20, 30) };
     const of = (device, stored) => MeasureMemory.from(stored, { dim: 2, epsilon: 0.5, device });
     const divergences = async (memory) => [...(await memory.divergence(small)).values];
+    const first = of('cuda:0', clouds); // there is no room for two of these
     const refused = await failure(() => of('cuda:0', clouds));
+    first.dispose();
     const memory = of('cuda:0', small);
     const calls = [await failure(() => divergences(memory)), await failure(() => divergences(memory))];
     return {
