@@ -168,12 +168,10 @@ try {
     check('clang, for ASan and the fuzzers', 'node', ['scripts/setup.mjs', '--fuzz']);
     const processes = os.availableParallelism();
     const env = { UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_stack_use_after_return=0' };
-    // A process that exits while slices run abandons their memory on purpose; the leak check objects. The others
-    // expect statistics of the random numbers of a g++ build, and miss them by a little in one of clang (why was not
-    // looked into); they run in the build without sanitizers.
+    // A process that exits while slices run abandons their memory on purpose; the leak check objects.
     await nativeTests('native tests under ASan and UBSan', 'build/asan', '--preset asan', {
       target: 'engram-tests',
-      filter: ['-tce=*process may exit*,*the cut about as often*,*what it left in the prototype*'],
+      filter: ['-tce=*process may exit*'],
       env,
       processes,
     });

@@ -264,7 +264,7 @@ TEST_CASE("symmetric noise moves edge and cut outward, and its scale is that of 
 }
 
 // Noise of little, equal and much more weight than that of the examples. 0.021 is the standard error at the
-// level; leading order is good to some tenths of a width at N = 100.
+// level, 0.09 that of the mean in widths; leading order is off by 0.1 to 0.15 of a width at N = 100.
 TEST_CASE("examples and symmetric noise pass the cut about as often as was asked for") {
   constexpr int kTrials = 200;
   constexpr int kDim = 100;
@@ -277,8 +277,8 @@ TEST_CASE("examples and symmetric noise pass the cut about as often as was asked
     double mean = 0;
     for (int trial = 0; trial < kTrials; ++trial) {
       RandomStream random(20260320, static_cast<uint64_t>(trial));
-      const Eigen::MatrixXd w =
-          gaussian_operator(clients, kDim, random) + support::symmetric_noise(kDim, sigma, random);
+      Eigen::MatrixXd w = gaussian_operator(clients, kDim, random);
+      w += support::symmetric_noise(kDim, sigma, random);
       const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(w, Eigen::EigenvaluesOnly);
       mean += solver.eigenvalues()[kDim - 1] / kTrials;
       if (solver.eigenvalues()[kDim - 1] > noise.cut(quantile)) ++alarms;
@@ -286,7 +286,7 @@ TEST_CASE("examples and symmetric noise pass the cut about as often as was asked
     CHECK(alarms > 4);
     CHECK(alarms < 40);
     CHECK(std::abs((mean - noise.edge()) / noise.width() + 1.2065) <
-          0.3);  // the mean of Tracy and Widom's law
+          0.42);  // the mean of Tracy and Widom's law
   }
 }
 
