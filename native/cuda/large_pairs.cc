@@ -61,18 +61,13 @@ struct GroupArrays {
   }
 };
 
-struct Rules {
-  double tolerance;
-  uint32_t max_iterations;
-  double rate;  // log2(e) / epsilon
-};
-
-// How far one pair is. Its potential, which is short, is kept here.
+// How far one pair is. Its potential, which is short, is kept here, in exponents of two: `rate` is log2(e) /
+// epsilon.
 class LargeSolve {
  public:
-  LargeSolve(const Rules& rules, std::span<const double> b, const double* potential)
-      : rules_(rules), b_(b), z_(b.size()) {
-    for (size_t j = 0; j < z_.size(); ++j) z_[j] = potential[j] * rules.rate;
+  LargeSolve(const PairProgress& progress, double rate, std::span<const double> b, const double* potential)
+      : progress_(progress), rate_(rate), b_(b), z_(b.size()) {
+    for (size_t j = 0; j < z_.size(); ++j) z_[j] = potential[j] * rate;
   }
 
   bool iterates() const { return state_ == State::kIterates; }
@@ -83,8 +78,9 @@ class LargeSolve {
   LargeTurn turn() const {
     if (certifies()) return {.certifies = 1};
     if (!iterates()) return {};
-    const uint32_t last = std::min(rules_.max_iterations, (iterations_ / kAtOnce + 1) * kAtOnce);
-    return {.builds = builds_ ? 1U : 0U, .first = iterations_ + 1, .last = last};
+    const uint32_t done = progress_.iterations();
+    const uint32_t last = std::min(progress_.max_iterations(), (done / kAtOnce + 1) * kAtOnce);
+    return {.builds = builds_ ? 1U : 0U, .first = done + 1, .last = last};
   }
 
   void write_exponents(double* h) const {
@@ -96,11 +92,10 @@ class LargeSolve {
     const uint32_t last = turn().last;
     builds_ = false;
     safe_ = unsafe_at > last;
-    iterations_ = std::min(unsafe_at, std::max(iterations_, last));
+    progress_.count(std::min(unsafe_at, std::max(progress_.iterations(), last)));
     const double residual = std::accumulate(off, off + z_.size(), 0.0);
-    const double goal = std::max(rules_.tolerance, kFloat32Residual);
-    const bool solved = rules_.tolerance > 0 && (residual <= goal || is_slow(residual));
-    if (!safe_ || solved || iterations_ >= rules_.max_iterations) state_ = State::kCertifies;
+    const bool enough = progress_.looks() && progress_.is_enough(residual);
+    if (!safe_ || enough || progress_.used_up()) state_ = State::kCertifies;
   }
 
   // Before the certificate: what the scalings say goes into the potential.
@@ -114,16 +109,14 @@ class LargeSolve {
   void judge(const double* marginal) {
     residual_ = 0;
     for (size_t j = 0; j < z_.size(); ++j) residual_ += std::abs(marginal[j] - b_[j]);
-    unsafe_ = safe_ ? 0 : unsafe_ + 1;
-    const bool hopeless = slow_ || (safe_ && ++refinements_ > kMostRefinements) || unsafe_ > kMostUnsafe;
-    if (residual_ <= rules_.tolerance || iterations_ >= rules_.max_iterations || hopeless) {
+    if (progress_.ends(residual_, safe_)) {
       state_ = State::kEnded;
       return;
     }
     for (size_t j = 0; j < z_.size(); ++j) {
       if (b_[j] > 0) z_[j] += std::min(std::log2(b_[j]) - std::log2(marginal[j]), kMostUpdate);
     }
-    ++iterations_;
+    progress_.count(progress_.iterations() + 1);
     builds_ = true;
     state_ = State::kIterates;
   }
@@ -137,42 +130,31 @@ class LargeSolve {
     double least = kInfinity;
     double most = -kInfinity;
     for (size_t j = 0; j < z_.size(); ++j) {
-      potential[j] = z_[j] / rules_.rate;
+      potential[j] = z_[j] / rate_;
       if (!(b_[j] > 0)) continue;
       value += b_[j] * z_[j];
       least = std::min(least, potential[j]);
       most = std::max(most, potential[j]);
     }
-    return {.value = value / rules_.rate,
+    return {.value = value / rate_,
             .residual = residual_,
             .spread = *std::max_element(spread, spread + a.size()),
             .range = most - least,
-            .iterations = iterations_,
-            .converged = residual_ <= rules_.tolerance ? 1U : 0U};
+            .iterations = progress_.iterations(),
+            .converged = progress_.converged(residual_) ? 1U : 0U};
   }
 
  private:
   enum class State : uint8_t { kIterates, kCertifies, kEnded };
 
-  bool is_slow(double residual) {
-    if (iterations_ % kRateEvery != 0) return false;
-    slow_ = looked_residual_ > 0 && residual > kSlow * looked_residual_;
-    looked_residual_ = residual;
-    return slow_;
-  }
-
-  const Rules rules_;
+  PairProgress progress_;
+  const double rate_;
   const std::span<const double> b_;
-  std::vector<double> z_;  // potential in exponents of two
+  std::vector<double> z_;
   State state_ = State::kIterates;
   bool builds_ = true;
   bool safe_ = true;
-  bool slow_ = false;
-  uint32_t iterations_ = 0;
-  uint32_t refinements_ = 0;
-  uint32_t unsafe_ = 0;  // rounds in a row
   double residual_ = 0;
-  double looked_residual_ = 0;
 };
 
 // Pairs go side by side: in each round those that iterate do some iterations, then those that are through
@@ -278,12 +260,11 @@ class LargeGroup {
       error_ = cudaMemsetAsync(at_.marginal, 0, at_.columns * sizeof(double), stream_);
     }
     wait();
-    const Rules rules{.tolerance = batch_.tolerance,
-                      .max_iterations = batch_.max_iterations,
-                      .rate = std::numbers::log2e / batch_.epsilon};
+    const PairProgress progress(batch_.tolerance, batch_.max_iterations);
+    const double rate = std::numbers::log2e / batch_.epsilon;
     for (size_t p = 0; p < pairs_.size(); ++p) {
       const std::span<const double> b(b_.data() + first_column_[p], pairs_[p].columns);
-      solves_.emplace_back(rules, b, potentials + pairs_[p].potential);
+      solves_.emplace_back(progress, rate, b, potentials + pairs_[p].potential);
     }
   }
 

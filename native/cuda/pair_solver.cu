@@ -35,21 +35,17 @@ class PairSolve {
         rows_(pair.rows),
         columns_(pair.columns),
         rate_(problem_.rate),
-        pair_(pair) {}
+        pair_(pair),
+        progress_(batch.tolerance, batch.max_iterations) {}
 
   // Iterates until the problem is solved, or no further on this way.
   __device__ __forceinline__ void run(EngramPairSolution* out) {
-    const double goal = batch_.tolerance > kFloat32Residual ? batch_.tolerance : kFloat32Residual;
     double residual = 0;
-    uint32_t unsafe = 0;  // rounds in a row
-    for (uint32_t refinements = 0;;) {
-      const bool safe = iterate(batch_.tolerance > 0 ? goal : 0);
-      unsafe = safe ? 0 : unsafe + 1;
+    for (;;) {
+      const bool safe = iterate();
       absorb(safe ? problem_.at.v : problem_.at.before);
       residual = pass();
-      const bool reached = residual <= batch_.tolerance;
-      if (reached || iterations_ >= batch_.max_iterations || slow_) break;
-      if ((safe && ++refinements > kMostRefinements) || unsafe > kMostUnsafe) break;
+      if (progress_.ends(residual, safe)) break;
       update();
     }
     write(residual, out);
@@ -91,30 +87,22 @@ class PairSolve {
     __syncthreads();
   }
 
-  // Scalings until the residual is at most `goal` (0: until the iterations are used up). False when the last
-  // update left the safe range: `before` is to be used then.
-  __device__ __forceinline__ bool iterate(double goal) {
+  // The scalings of a round. False when the last update left the safe range: `before` is to be used then.
+  __device__ __forceinline__ bool iterate() {
     set_exponents();
     Scalings scalings(problem_);
     scalings.build();
     bool safe = true;
-    while (iterations_ < batch_.max_iterations) {
-      ++iterations_;
-      const bool looks = iterations_ % kLookEvery == 0 && goal > 0;
+    while (!progress_.used_up()) {
+      progress_.count(progress_.iterations() + 1);
+      const bool looks = progress_.looks() && progress_.iterations() % kLookEvery == 0;
       double residual = 0;
       safe = scalings.step(looks, residual);
       if (!safe) break;
-      if (looks && (residual <= goal || is_slow(residual))) break;
+      if (looks && progress_.is_enough(residual)) break;
     }
     scalings.finish();
     return safe;
-  }
-
-  __device__ __forceinline__ bool is_slow(double residual) {
-    if (iterations_ % kRateEvery != 0) return false;
-    slow_ = looked_residual_ > 0 && residual > kSlow * looked_residual_;
-    looked_residual_ = residual;
-    return slow_;
   }
 
   __device__ __forceinline__ void absorb(const float* scaling) {
@@ -154,7 +142,7 @@ class PairSolve {
       if (problem_.at.b[j] > 0)
         problem_.at.z[j] += fmin(log2(problem_.at.b[j]) - log2(problem_.at.marginal[j]), kMostUpdate);
     }
-    ++iterations_;
+    progress_.count(progress_.iterations() + 1);
     __syncthreads();
   }
 
@@ -238,8 +226,8 @@ class PairSolve {
     out->residual = residual;
     out->spread = spread;
     out->range = range;
-    out->iterations = iterations_;
-    out->converged = residual <= batch_.tolerance ? 1 : 0;
+    out->iterations = progress_.iterations();
+    out->converged = progress_.converged(residual) ? 1 : 0;
   }
 
   const PairBatch batch_;
@@ -248,9 +236,7 @@ class PairSolve {
   const uint32_t columns_;
   const double rate_;
   const Pair pair_;
-  uint32_t iterations_ = 0;
-  double looked_residual_ = 0;
-  bool slow_ = false;
+  PairProgress progress_;
 };
 
 template <typename Scalings>
