@@ -107,8 +107,8 @@ describe('where memories come to lie', function () {
   });
 
   it('the garbage collector knows what memories hold on a GPU: it collects them in time', async () => {
-    const memory = 1_000_000_000;
-    expect(await onMachine(`memory=${memory}`, 'forgotten', memory)).to.deep.equal({ made: 300 });
+    // Room for 150: it may come late where other processes leave it little time.
+    expect(await onMachine('memory=3000000000', 'forgotten', 20_000_000, 450)).to.deep.equal({ made: 450 });
   });
 
   it('`engram import` computes on the CPU, as nothing stays there', async () => {

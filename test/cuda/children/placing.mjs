@@ -203,13 +203,13 @@ const SCENARIOS = {
   },
 
   /** Memories that nobody disposes of, and that have next to nothing on the host: their rows are mapped. */
-  async forgotten(folder, bytes) {
+  async forgotten(folder, bytes, memories) {
     const file = join(folder, 'forgotten.safetensors');
-    const count = Math.floor((0.02 * bytes) / ROW);
+    const count = Math.floor(bytes / ROW);
     DenseMemory.from(new Float32Array(count * DIM), { dim: DIM, device: 'cpu' }).saveSync(file);
     let made = 0;
     const failed = await failure(async () => {
-      for (; made < 300; ++made) await DenseMemory.open(file, { device: 'cuda:0' });
+      for (; made < memories; ++made) await DenseMemory.open(file, { device: 'cuda:0' });
     });
     return { made, ...(failed && { failed }) };
   },
