@@ -12,39 +12,16 @@
 #include <string>
 #include <vector>
 
+#include "device_arrays.h"
 #include "faults.h"
-#include "small_floats.h"
 
 namespace engram::cuda {
 namespace {
 
-// An array of the device.
-template <typename T>
-class Array {
- public:
-  explicit Array(const std::vector<T>& from) : Array(from.size()) {
-    REQUIRE(cudaMemcpy(data_, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  // Poisoned: NaN as a float.
-  explicit Array(size_t count) : count_(count) {
-    REQUIRE(cudaMalloc(&data_, std::max<size_t>(1, count) * sizeof(T)) == cudaSuccess);
-    REQUIRE(cudaMemset(data_, 0xFF, std::max<size_t>(1, count) * sizeof(T)) == cudaSuccess);
-  }
-  ~Array() { cudaFree(data_); }
-  Array(const Array&) = delete;
-  Array& operator=(const Array&) = delete;
-
-  T* get() const { return data_; }
-  std::vector<T> read() const {
-    std::vector<T> to(count_);
-    REQUIRE(cudaMemcpy(to.data(), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return to;
-  }
-
- private:
-  size_t count_;
-  T* data_ = nullptr;
-};
+using testing::as_stored;
+using testing::DeviceArray;
+using testing::pitch_for;
+using testing::stored;
 
 struct Kind {
   std::string name;
@@ -74,41 +51,6 @@ struct Case {
   uint32_t multiprocessors = 4;
 };
 
-float stored(float x, Element element) {
-  switch (element) {
-    case Element::kFloat16: return simulator::f16_value(simulator::f16_bits(x));
-    case Element::kBfloat16: return simulator::bf16_value(simulator::bf16_bits(x));
-    case Element::kFloat32: break;
-  }
-  return x;
-}
-
-uint32_t padded(uint32_t dim, Element element) {
-  const uint32_t step = element == Element::kFloat32 ? 4 : 8;
-  return (dim + step - 1) / step * step;
-}
-
-// Rows as a device has them, in 32-bit words.
-std::vector<uint32_t> as_stored(const std::vector<float>& rows, uint32_t count, uint32_t dim,
-                                Element element) {
-  const uint32_t pitch = padded(dim, element);
-  const bool halves = element != Element::kFloat32;
-  std::vector<uint32_t> words(size_t{count} * pitch / (halves ? 2 : 1), 0);
-  for (uint32_t row = 0; row < count; ++row) {
-    for (uint32_t d = 0; d < dim; ++d) {
-      const float x = rows[size_t{row} * dim + d];
-      const size_t at = size_t{row} * pitch + d;
-      if (!halves) {
-        memcpy(&words[at], &x, sizeof x);
-      } else {
-        const uint16_t bits = element == Element::kFloat16 ? simulator::f16_bits(x) : simulator::bf16_bits(x);
-        words[at / 2] |= uint32_t{bits} << (at % 2 * 16);
-      }
-    }
-  }
-  return words;
-}
-
 // A memory and queries, on the host and on the device, and the scores in float64.
 class Problem {
  public:
@@ -132,19 +74,19 @@ class Problem {
   // Calls run(rows, queries, splits).
   template <typename Run>
   void on_device(const Run& run) const {
-    const uint32_t pitch = padded(shape.dim, Element::kFloat32);
+    const uint32_t pitch = pitch_for(shape.dim, Element::kFloat32);
     std::vector<float> padded_queries(size_t{shape.queries} * pitch, 0.0F);
     for (uint32_t i = 0; i < shape.queries; ++i) {
       std::copy_n(&queries[size_t{i} * shape.dim], shape.dim, &padded_queries[size_t{i} * pitch]);
     }
     std::vector<float> norms(shape.count);
     for (uint32_t j = 0; j < shape.count; ++j) norms[j] = static_cast<float>(square_norm(j));
-    const Array<uint32_t> device_keys(as_stored(keys, shape.count, shape.dim, kind_.element));
-    const Array<uint32_t> device_values(as_stored(values, shape.count, width(), kind_.element));
-    const Array<float> device_norms(norms);
-    const Array<uint64_t> device_removed(removed);
-    const Array<float> device_queries(padded_queries);
-    const Array<float> device_scale(std::vector<float>(shape.queries, shape.scale));
+    const DeviceArray<uint8_t> device_keys(as_stored(keys, shape.dim, kind_.element));
+    const DeviceArray<uint8_t> device_values(as_stored(values, width(), kind_.element));
+    const DeviceArray<float> device_norms(norms);
+    const DeviceArray<uint64_t> device_removed(removed);
+    const DeviceArray<float> device_queries(padded_queries);
+    const DeviceArray<float> device_scale(std::vector<float>(shape.queries, shape.scale));
     Rows rows;
     rows.keys = device_keys.get();
     rows.values = shape.reads_keys ? device_keys.get() : device_values.get();
@@ -154,9 +96,9 @@ class Problem {
     rows.first = shape.first;
     rows.count = shape.count;
     rows.dim = shape.dim;
-    rows.key_pitch = padded(shape.dim, kind_.element);
+    rows.key_pitch = pitch_for(shape.dim, kind_.element);
     rows.width = width();
-    rows.value_pitch = padded(width(), kind_.element);
+    rows.value_pitch = pitch_for(width(), kind_.element);
     rows.element = kind_.element;
     rows.arithmetic = kind_.arithmetic;
     rows.term = shape.term;
@@ -227,9 +169,9 @@ SoftmaxAnswer softmax_of(const Problem& problem) {
   SoftmaxAnswer answer;
   problem.on_device([&](const Rows& rows, const Queries& queries, uint32_t splits) {
     const size_t partials = size_t{splits} * queries.count;
-    const Array<float> max(partials);
-    const Array<float> sum(partials);
-    const Array<float> readout(partials * rows.width);
+    const DeviceArray<float> max(partials);
+    const DeviceArray<float> sum(partials);
+    const DeviceArray<float> readout(partials * rows.width);
     const SoftmaxPartials out{max.get(), sum.get(), rows.width > 0 ? readout.get() : nullptr};
     REQUIRE(tile_softmax(rows, queries, splits, out, nullptr) == cudaSuccess);
     REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
@@ -300,8 +242,8 @@ struct TopAnswer {
 TopAnswer top_of(const Problem& problem, uint32_t k, const std::vector<float>& floor) {
   TopAnswer answer;
   problem.on_device([&](const Rows& rows, const Queries& queries, uint32_t splits) {
-    const Array<Ranked> best(size_t{splits} * queries.count * k);
-    const Array<float> device_floor(floor);
+    const DeviceArray<Ranked> best(size_t{splits} * queries.count * k);
+    const DeviceArray<float> device_floor(floor);
     const TopPartials out{best.get(), floor.empty() ? nullptr : device_floor.get(), k};
     REQUIRE(tile_top(rows, queries, splits, out, nullptr) == cudaSuccess);
     REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
@@ -355,9 +297,9 @@ void check_hits(const Problem& problem, const Kind& kind, float threshold, uint6
   std::vector<Hit> hits;
   unsigned long long found = 0;
   problem.on_device([&](const Rows& rows, const Queries& queries, uint32_t splits) {
-    const Array<Hit> list(capacity + 1);
-    const Array<unsigned long long> count(std::vector<unsigned long long>{0});
-    const Array<float> thresholds(std::vector<float>(queries.count, threshold));
+    const DeviceArray<Hit> list(capacity + 1);
+    const DeviceArray<unsigned long long> count(std::vector<unsigned long long>{0});
+    const DeviceArray<float> thresholds(std::vector<float>(queries.count, threshold));
     REQUIRE(tile_hits(rows, queries, splits, {list.get(), count.get(), capacity, thresholds.get()},
                       nullptr) == cudaSuccess);
     REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
