@@ -14,6 +14,7 @@
 #include "tile_checks.h"
 
 namespace engram::cuda {
+namespace {
 
 using testing::Case;
 using testing::check_hits;
@@ -27,7 +28,6 @@ using testing::softmax_of;
 using testing::SoftmaxAnswer;
 using testing::top_of;
 using testing::TopAnswer;
-namespace {
 
 // 2^-26 is nothing to f16, but there are many of them.
 TEST_CASE("small weights are not lost") {
